@@ -1,0 +1,35 @@
+"""The configurator: what `opentelemetry-instrument` calls, and what it calls is what a program may call itself."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from codeanatomy_distro import settings
+from codeanatomy_distro.otel.bootstrap import OtelBootstrapOptions, configure_otel
+from codeanatomy_distro.otel.process import enter_run
+
+__all__ = ["CodeAnatomyConfigurator"]
+
+_logger = logging.getLogger("codeanatomy_distro")
+
+
+class CodeAnatomyConfigurator:
+    """Entry point ``opentelemetry_configurator`` = ``codeanatomy``.
+
+    It is no subclass of the SDK's configurator: importing that imports the SDK, which a process whose telemetry is off
+    must not pay for.
+    """
+
+    def configure(self, *, auto_instrumentation_version: str | None = None, **_: Any) -> None:  # noqa: ANN401 - upstream's own
+        """Set up telemetry for this process from its environment; never raises."""
+        if settings.current(settings.SDK_DISABLED):
+            return
+        try:
+            overrides = {"telemetry.auto.version": auto_instrumentation_version}
+            providers = configure_otel(
+                options=OtelBootstrapOptions(resource_overrides=overrides, load_instrumentors=False)
+            )
+            enter_run(providers)
+        except Exception as error:  # noqa: BLE001 - the user's program must start whatever happens here
+            _logger.warning("telemetry is off, for it could not be set up: %s", error, exc_info=error)

@@ -1,0 +1,73 @@
+"""Patching: what is wrapped and how it is undone stand in one table, walked by both."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import wrapt
+
+__all__ = ["Patches", "Target", "report_failure"]
+
+_logger = logging.getLogger("codeanatomy_distro.instrumentation")
+_reported: Final[set[str]] = set()
+
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+"""What wrapt calls: (wrapped, instance, args, kwargs) -> result."""
+
+
+def report_failure(where: str, error: BaseException) -> None:
+    """Say once a process that our own code failed at `where`; the program goes on as if we were not there."""
+    if where not in _reported:
+        _reported.add(where)
+        _logger.warning("%s failed and is left out: %s: %s", where, type(error).__name__, error, exc_info=error)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One attribute to replace: ``owner.name``, either wrapped by wrapt or, with `plain`, replaced by a function.
+
+    Whatever a program may pickle by reference must be `plain`: a wrapt proxy can't be pickled, and the user's run would
+    fail for it. ``plain(original)`` returns the replacement.
+    """
+
+    owner: Any
+    name: str
+    wrapper: Wrapper | None = None
+    plain: Callable[[Any], Any] | None = None
+
+
+class Patches:
+    """The replacements of one instrumentor: `apply` makes them, `undo` puts the very same objects back."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Any, str, Any, bool, Any]] = []
+
+    def apply(self, targets: Iterable[Target]) -> None:
+        """Replace each target that exists; one that the installed version lacks is left out."""
+        for target in targets:
+            if not hasattr(target.owner, target.name):
+                _logger.debug("%r has no %s", target.owner, target.name)
+                continue
+            own = target.name in vars(target.owner)
+            original = vars(target.owner)[target.name] if own else getattr(target.owner, target.name)
+            if target.plain is not None:
+                replacement = target.plain(original)
+            else:
+                replacement = wrapt.FunctionWrapper(original, target.wrapper)
+            setattr(target.owner, target.name, replacement)
+            self._undo.append((target.owner, target.name, original, own, replacement))
+
+    def undo(self) -> None:
+        """Put every original back, the last first; what somebody wrapped after us is left in place."""
+        while self._undo:
+            owner, name, original, own, replacement = self._undo.pop()
+            if vars(owner).get(name) is not replacement:
+                _logger.debug("%r.%s was replaced again after us and is left as it is", owner, name)
+                continue
+            if own:
+                setattr(owner, name, original)
+            else:
+                delattr(owner, name)

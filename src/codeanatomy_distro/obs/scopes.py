@@ -1,0 +1,68 @@
+"""Instrumentation scopes: which one a layer belongs to, and the tracer, meter and logger of each.
+
+Tracers and loggers are kept per provider: a lookup costs a dictionary read, and a test that sets another provider is
+served by that one.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from opentelemetry import _logs, metrics, trace
+
+from codeanatomy_distro.obs.constants import ScopeName
+
+__all__ = ["distro_version", "get_logger", "get_meter", "get_tracer", "scope_for_layer"]
+
+_SCOPE_OF_LAYER: Final = {
+    "inputs": ScopeName.EXTRACT,
+    "plan": ScopeName.PLANNING,
+    "execution": ScopeName.EXECUTION,
+    "storage": ScopeName.STORAGE,
+}
+
+
+class _Kept:
+    """What was looked up last; a forked child may keep it, for its providers are the same objects."""
+
+    version: str | None = None
+    tracer_provider: Any = None
+    tracers: Final[dict[str, trace.Tracer]] = {}
+
+
+def scope_for_layer(layer: str | None) -> str:
+    """Return the scope of a node's `layer` tag; ``codeanatomy.pipeline`` for a layer without one of its own."""
+    return _SCOPE_OF_LAYER.get(layer or "", ScopeName.PIPELINE)
+
+
+def distro_version() -> str:
+    """Return the version of this distribution, the version of all our scopes."""
+    if _Kept.version is None:
+        try:
+            _Kept.version = version("codeanatomy-distro")
+        except PackageNotFoundError:  # a source tree that was never installed
+            _Kept.version = "0"
+    return _Kept.version
+
+
+def get_tracer(scope: str) -> trace.Tracer:
+    """Return the tracer of `scope` from the provider that is global now."""
+    provider = trace.get_tracer_provider()
+    if provider is not _Kept.tracer_provider:
+        _Kept.tracers.clear()
+        _Kept.tracer_provider = provider
+    tracer = _Kept.tracers.get(scope)
+    if tracer is None:
+        tracer = _Kept.tracers[scope] = provider.get_tracer(scope, distro_version())
+    return tracer
+
+
+def get_meter() -> metrics.Meter:
+    """Return the meter from which all our metrics come (scope ``codeanatomy.obs``)."""
+    return metrics.get_meter_provider().get_meter(ScopeName.OBS, distro_version())
+
+
+def get_logger(scope: str) -> _logs.Logger:
+    """Return the OpenTelemetry logger of `scope` from the provider that is global now."""
+    return _logs.get_logger_provider().get_logger(scope, distro_version())

@@ -1,0 +1,1 @@
+"""The transport layer: how telemetry leaves the process (SDK, exporters, resource, lifecycle)."""
