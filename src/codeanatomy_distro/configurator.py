@@ -31,5 +31,5 @@ class CodeAnatomyConfigurator:
                 options=OtelBootstrapOptions(resource_overrides=overrides, load_instrumentors=False)
             )
             enter_run(providers)
-        except Exception as error:  # noqa: BLE001 - the user's program must start whatever happens here
+        except Exception as error:
             _logger.warning("telemetry is off, for it could not be set up: %s", error, exc_info=error)

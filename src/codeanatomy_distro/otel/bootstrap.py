@@ -14,7 +14,7 @@ from opentelemetry.propagators.composite import CompositePropagator
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.run_context import get_process_run_id, set_process_run_id
 from codeanatomy_distro.otel.config import OtelConfig, report_problems, resolve_otel_config
-from codeanatomy_distro.setting import Problem
+from codeanatomy_distro.setting import Origin, Problem
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
@@ -108,6 +108,10 @@ def _configure(service_name: str | None, options: OtelBootstrapOptions) -> OtelP
     if get_process_run_id() is None:
         set_process_run_id(config[settings.RUN_ID])
     test_mode = config[settings.TEST_MODE] if options.test_mode is None else options.test_mode
+    if test_mode and config.resolved(settings.TRACES_SAMPLER).origin == Origin.DEFAULT:
+        # A test that asserts on its telemetry needs all of it; one trace in ten would make it fail nine times in ten.
+        everything = {**options.settings, settings.TRACES_SAMPLER.name: "always_on"}
+        config = resolve_otel_config(options.environ, options=everything)
     memory = providers.InMemoryExporters() if test_mode else None
     problems: list[Problem] = []
     name = None if config[settings.SERVICE_NAME] else service_name

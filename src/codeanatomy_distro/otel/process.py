@@ -1,5 +1,4 @@
-"""This process's place in the run: its run id, the span around it, and what it took over from the process that began it.
-"""
+"""This process's place in the run: its run id, the span around it, and what it took over from the process that began it."""
 
 from __future__ import annotations
 

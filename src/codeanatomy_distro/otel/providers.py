@@ -38,6 +38,7 @@ from codeanatomy_distro.otel.exporting import (
     ExportingSpanProcessor,
 )
 from codeanatomy_distro.otel.processors import RunIdLogRecordProcessor, RunIdSpanProcessor
+from codeanatomy_distro.otel.redacted_exporters import with_redaction
 from codeanatomy_distro.otel.sampling import configured_sampler
 from codeanatomy_distro.otel.views import create_views
 from codeanatomy_distro.setting import Problem
@@ -115,7 +116,7 @@ def create_tracer_provider(
         delay=config[settings.BSP_SCHEDULE_DELAY] / 1000,
     )
     for create_exporter in exporter_factories(config, "traces", problems):
-        exporting = ExportingSpanProcessor(create_exporter, limits)
+        exporting = ExportingSpanProcessor(with_redaction(create_exporter, "traces", config), limits)
         parts.append(exporting.queue)
         provider.add_span_processor(exporting)
     return provider
@@ -136,7 +137,7 @@ def create_meter_provider(
     else:
         for create_exporter in exporter_factories(config, "metrics", problems):
             reader = ExportingMetricReader(
-                create_exporter,
+                with_redaction(create_exporter, "metrics", config),
                 interval=config[settings.METRIC_EXPORT_INTERVAL] / 1000,
                 temporality=_temporality(config),
                 aggregation=_aggregation(config),
@@ -175,7 +176,7 @@ def create_logger_provider(
         delay=config[settings.BLRP_SCHEDULE_DELAY] / 1000,
     )
     for create_exporter in exporter_factories(config, "logs", problems):
-        exporting = ExportingLogRecordProcessor(create_exporter, limits)
+        exporting = ExportingLogRecordProcessor(with_redaction(create_exporter, "logs", config), limits)
         parts.append(exporting.queue)
         provider.add_log_record_processor(exporting)
     return provider

@@ -1,0 +1,142 @@
+"""Every task of the project; `nox --list` shows them. Python versions and dependencies are read from pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["tests"]
+nox.options.error_on_external_run = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+TEST_GROUP = nox.project.dependency_groups(PROJECT, "test")
+LINT_GROUP = nox.project.dependency_groups(PROJECT, "lint")
+TYPING_GROUP = nox.project.dependency_groups(PROJECT, "typing")
+DOCS_GROUP = nox.project.dependency_groups(PROJECT, "docs")
+DISTRIBUTED_GROUP = nox.project.dependency_groups(PROJECT, "distributed")
+EXAMPLES = str(Path("examples").resolve())
+
+
+def _install(session: nox.Session, *requirements: str) -> None:
+    """Install the project and `requirements`."""
+    session.install("-e", ".[cli]", *requirements)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the unit tests, in under a minute."""
+    _install(session, *TEST_GROUP)
+    session.run("pytest", "-m", "not e2e and not collector and not distributed and not hamilton_ui", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def e2e(session: nox.Session) -> None:
+    """Run real processes against a real OTLP receiver."""
+    _install(session, *TEST_GROUP)
+    session.run("pytest", "-m", "e2e and not collector and not distributed and not hamilton_ui", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def minimums(session: nox.Session) -> None:
+    """Run the tests on the oldest OpenTelemetry packages that we support, with today's DataFusion and Hamilton."""
+    oldest = [_oldest(requirement) for requirement in PROJECT["project"]["dependencies"]]
+    # The file configuration is a package of the newest line alone; its tests skip where it is absent.
+    group = [one for one in TEST_GROUP if "opentelemetry" not in one]
+    session.install("-e", ".[cli]", *group, *oldest)
+    session.run("pytest", "-m", "not collector and not distributed and not hamilton_ui", *session.posargs)
+
+
+def _oldest(requirement: str) -> str:
+    name, _, versions = requirement.partition(">=")
+    return f"{name}=={versions.partition(',')[0]}.*" if "opentelemetry" in name else f"{name}>={versions}"
+
+
+@nox.session(python=NEWEST)
+def coverage(session: nox.Session) -> None:
+    """Measure what the unit and end-to-end tests reach together."""
+    _install(session, *TEST_GROUP)
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-m", "not collector and not distributed and not hamilton_ui")
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session(python=NEWEST)
+def lint(session: nox.Session) -> None:
+    """Check format and style."""
+    session.install(*LINT_GROUP)
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("yamllint", "--strict", "tools", "mkdocs.yml", ".pre-commit-config.yaml")
+
+
+@nox.session(python=NEWEST)
+def typing(session: nox.Session) -> None:
+    """Check types, strictly, in all our Python."""
+    _install(session, *TYPING_GROUP)
+    session.run("pyright", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def docs(session: nox.Session) -> None:
+    """Check that the generated pages are current and build the site; `-- write` makes the pages anew."""
+    _install(session, *DOCS_GROUP)
+    check = [] if "write" in session.posargs else ["--check"]
+    session.run("python", "docs/generate.py", *check)
+    session.run("mkdocs", "build", "--strict")
+
+
+@nox.session(python=NEWEST)
+def demo(session: nox.Session) -> None:
+    """Run the example pipeline on a real source tree and show its telemetry; `-- PATH` takes another tree."""
+    _install(session, *nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["demo"])
+    tree = session.posargs[:1] or [sysconfig.get_paths()["stdlib"]]
+    options = session.posargs[1:]
+    out = session.create_tmp()
+    session.run(
+        "codeanatomy-otel", "report", "--html", f"{out}/run.html", "--",
+        "python", "-m", "codeanatomy", *tree, "--output", f"{out}/product", *options,
+        env={"PYTHONPATH": EXAMPLES, "CODEANATOMY_OTEL_ROOT_SPAN": "graph_product.build"},
+    )  # fmt: skip
+    session.log(f"The run as a page: {out}/run.html")
+
+
+@nox.session(python=NEWEST)
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks, each with its peer; `-- NAME` runs one."""
+    _install(session, *TEST_GROUP)
+    names = session.posargs or ["datafusion", "hamilton", "stamping", "redaction"]
+    for name in names:
+        session.run("python", f"benchmarks/{name}.py")
+
+
+@nox.session(python=NEWEST)
+def distributed(session: nox.Session) -> None:
+    """Run the tests of the distributed executors on local Dask and Ray clusters."""
+    _install(session, *TEST_GROUP, *DISTRIBUTED_GROUP)
+    session.run("pytest", "-m", "distributed", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def hamilton_ui(session: nox.Session) -> None:
+    """Run the tracker's tests against the real Hamilton UI server."""
+    _install(session, *TEST_GROUP, "apache-hamilton-sdk>=0.9")
+    session.run("pytest", "-m", "hamilton_ui", *session.posargs, env={"HAMILTON_UI_REQUIRED": "1"})
+
+
+@nox.session(python=NEWEST)
+def collector(session: nox.Session) -> None:
+    """Build the real Collector with Go into a cache outside the project, and run its tests."""
+    required = "1" if shutil.which("go") else os.environ.get("OTELCOL_REQUIRED", "0")
+    _install(session, *TEST_GROUP)
+    if shutil.which("go"):
+        session.run("python", "tools/otel/build_collector.py")
+    session.run("pytest", "-m", "collector", *session.posargs, env={"OTELCOL_REQUIRED": required})

@@ -1,0 +1,107 @@
+"""Real programs under `opentelemetry-instrument`, exporting to a real OTLP receiver."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from codeanatomy_distro.testing.receiver import OtlpReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class RunProgram(Protocol):
+    """The fixture `run_program`."""
+
+    def __call__(
+        self,
+        *command: str,
+        receiver: OtlpReceiver | None = None,
+        protocol: str = "grpc",
+        instrumented: bool = True,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Ended:
+        """Run `python COMMAND…`, by default under `opentelemetry-instrument`, and wait for its end."""
+        ...
+
+
+def clean_environ() -> dict[str, str]:
+    """Return this process's environment without any telemetry setting of its own."""
+    prefixes = ("OTEL_", "CODEANATOMY_", "HAMILTON_", "TRACEPARENT", "TRACESTATE", "BAGGAGE", "DEPLOYMENT_ENVIRONMENT")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    # Hamilton asks a server of its makers for its telemetry; no test of ours talks to the outside.
+    return {**kept, "HAMILTON_TELEMETRY_ENABLED": "false", "PYTHONPATH": str(ROOT / "examples"), "PYTHONHASHSEED": "0"}
+
+
+@pytest.fixture(scope="session")
+def run_program() -> RunProgram:
+    """Run a real program in a process of its own."""
+
+    def run(
+        *command: str,
+        receiver: OtlpReceiver | None = None,
+        protocol: str = "grpc",
+        instrumented: bool = True,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Ended:
+        variables = clean_environ()
+        if receiver is not None:
+            endpoint = receiver.grpc_endpoint if protocol == "grpc" else receiver.http_endpoint
+            variables |= {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+                "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+                "OTEL_TRACES_SAMPLER": "always_on",
+            }
+        wrapper = [str(Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument")] if instrumented else []
+        done = subprocess.run(
+            [*wrapper, sys.executable, *command],
+            env=variables | dict(environ or {}),
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def receiver() -> Iterator[OtlpReceiver]:
+    """Receive OTLP on loopback, both protocols."""
+    with OtlpReceiver() as receiving:
+        yield receiving
+
+
+@pytest.fixture
+def write_program(tmp_path: Path) -> Callable[[str], str]:
+    """Write a program's text to a file and give its path."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "program.py"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
