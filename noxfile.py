@@ -11,6 +11,7 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"  # a Python that is not installed is skipped, not fetched
 nox.options.sessions = ["tests"]
 nox.options.error_on_external_run = True
 
@@ -56,7 +57,10 @@ def minimums(session: nox.Session) -> None:
 
 def _oldest(requirement: str) -> str:
     name, _, versions = requirement.partition(">=")
-    return f"{name}=={versions.partition(',')[0]}.*" if "opentelemetry" in name else f"{name}>={versions}"
+    oldest = versions.partition(",")[0]
+    if "opentelemetry" not in name:
+        return requirement
+    return f"{name}=={oldest}" if "b" in oldest else f"{name}=={oldest}.*"  # a pre-release takes no wildcard
 
 
 @nox.session(python=NEWEST)

@@ -59,22 +59,26 @@ CALL_RULES = (
     """
     SELECT c.call_id, c.caller_id, d.node_id AS target_id, 'same file' AS rule
     FROM calls AS c JOIN callables AS d ON d.file_id = c.file_id AND d.qualname = c.name
+    ORDER BY call_id, target_id
     """,
     """
     SELECT c.call_id, c.caller_id, d.node_id AS target_id, 'own body' AS rule
     FROM calls AS c JOIN definitions AS d ON d.parent_id = c.caller_id AND d.name = c.name
     WHERE c.caller_id <> c.file_id
+    ORDER BY call_id, target_id
     """,
     """
     SELECT c.call_id, c.caller_id, d.node_id AS target_id, 'same class' AS rule
     FROM calls AS c JOIN definitions AS d ON d.parent_id = c.class_id AND d.name = c.last
     WHERE c.prefix IN ('self', 'cls')
+    ORDER BY call_id, target_id
     """,
     """
     SELECT c.call_id, c.caller_id, d.node_id AS target_id, 'imported name' AS rule
     FROM calls AS c
     JOIN bindings AS b ON b.file_id = c.file_id AND b.bound = c.name
     JOIN callables AS d ON d.file_id = b.module_id AND d.qualname = b.name
+    ORDER BY call_id, target_id
     """,
     """
     SELECT c.call_id, c.caller_id, d.node_id AS target_id, 'member of import' AS rule
@@ -82,6 +86,7 @@ CALL_RULES = (
     JOIN bindings AS b ON b.file_id = c.file_id AND b.bound = c.prefix
     JOIN callables AS d ON d.file_id = b.module_id
         AND d.qualname = CASE WHEN b.name IS NULL THEN c.last ELSE b.name || '.' || c.last END
+    ORDER BY call_id, target_id
     """,
 )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import inspect
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from codeanatomy.sources import NODE_BITS, SourceFile, list_sources, package_prefix, printable, split_into_chunks
 from hypothesis import given
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_modules_are_named_as_they_are_imported(tree: Path) -> None:
@@ -44,18 +47,17 @@ def test_a_root_inside_a_package_keeps_its_prefix(tree: Path) -> None:
 
 
 def test_a_tree_deeper_than_the_stack_is_listed(tmp_path: Path) -> None:
-    """Directories nested deeper than Python's recursion limit are still walked to the end."""
-    before = Path.cwd()
-    os.chdir(tmp_path)
+    """A tree nested deeper than Python's recursion limit is still walked to the end."""
+    end = tmp_path.joinpath(*["d"] * 300, "end.py")
+    end.parent.mkdir(parents=True)
+    end.touch()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 200)
     try:
-        for _ in range(sys.getrecursionlimit() + 100):
-            os.mkdir("d")  # noqa: PTH102  a Path of this length is refused
-            os.chdir("d")
-        Path("end.py").touch()
+        (file,) = list_sources(str(tmp_path)).files
     finally:
-        os.chdir(before)
-    (file,) = list_sources(str(tmp_path)).files
-    assert file.path.endswith("d/end.py")
+        sys.setrecursionlimit(limit)
+    assert tmp_path / file.path == end
 
 
 def test_a_directory_that_cannot_be_listed_is_reported(tmp_path: Path) -> None:
