@@ -1,0 +1,93 @@
+"""Nothing private leaves the Collector alone: secrets in every string slot of the OTLP messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import grpc
+import pytest
+from planting import REQUESTS, Planter, leaking_slots, leaks, string_slots
+
+if TYPE_CHECKING:
+    from collector_process import Collector, StartCollector
+    from google.protobuf.message import Message
+
+    from codeanatomy_distro.testing.receiver import OtlpReceiver
+
+METHODS = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+}
+
+
+def send(collector: Collector, signal: str, message: Message) -> None:
+    """Export one request over gRPC."""
+    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
+        call = channel.unary_unary(METHODS[signal])  # pyright: ignore[reportUnknownVariableType] - grpc is untyped
+        call(message.SerializeToString(), timeout=10)
+
+
+def received(receiver: OtlpReceiver, signal: str) -> list[Message]:
+    """The requests of one signal that came, but for those of the span metrics."""
+    messages: list[Message] = []
+    for request in receiver.requests:
+        if request.signal == signal:
+            message = REQUESTS[signal]()
+            message.ParseFromString(request.body)
+            messages.append(message)
+    return messages
+
+
+def canonical(messages: list[Message], leaf: str) -> list[bytes]:
+    """The leaves of the messages, in an order that does not depend on how they were batched."""
+    leaves: list[bytes] = []
+
+    def walk(message: Message) -> None:
+        for field, value in message.ListFields():
+            if field.message_type is None:
+                continue
+            for each in cast("list[Message]", value) if field.is_repeated else [cast("Message", value)]:
+                if each.DESCRIPTOR.name == leaf:
+                    leaves.append(each.SerializeToString(deterministic=True))
+                else:
+                    walk(each)
+
+    for message in messages:
+        walk(message)
+    return sorted(leaves)
+
+
+LEAVES = {"traces": "Span", "metrics": "Metric", "logs": "LogRecord"}
+
+
+@pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
+def test_the_collector_alone_leaks_nothing_and_a_second_pass_changes_nothing(
+    signal: str, start_collector: StartCollector, receiver: OtlpReceiver
+) -> None:
+    """No secret planted in any string slot is in the bytes behind the Collector or its log, and redaction is stable."""
+    collector = start_collector(
+        receiver=receiver, environ={"OTELCOL_TAIL_BASELINE_PERCENTAGE": "100", "OTELCOL_TAIL_DECISION_WAIT": "1s"}
+    )
+    planter = Planter()
+    planted = planter.messages(REQUESTS[signal])
+    assert planter.slots == string_slots(REQUESTS[signal].DESCRIPTOR)
+    for message in planted:
+        assert leaks(message.SerializeToString()), "the secrets were not planted"
+        send(collector, signal, message)
+    expected = sum(len(canonical([message], LEAVES[signal])) for message in planted)
+
+    def arrived() -> list[bytes]:
+        return canonical(received(receiver, signal), LEAVES[signal])
+
+    receiver.wait_for(lambda _: len(arrived()) >= expected, 30)
+    first_messages, first = received(receiver, signal), arrived()
+    for request in receiver.requests:
+        assert not leaks(request.body), leaking_slots(REQUESTS[signal].FromString(request.body))
+    receiver.clear()
+    for message in first_messages:
+        send(collector, signal, message)
+    receiver.wait_for(lambda _: len(arrived()) >= expected, 30)
+    for before, after in zip(first, arrived(), strict=True):
+        assert before == after
+    assert not leaks(collector.log.encode())

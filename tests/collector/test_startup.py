@@ -1,0 +1,127 @@
+"""Every configuration and overlay is valid, starts, and names nothing that the Collector calls deprecated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collector_process import StartCollector
+
+    from codeanatomy_distro.testing.receiver import OtlpReceiver
+
+TOOLS = Path(__file__).parents[2] / "tools" / "otel"
+BASE = TOOLS / "collector.yaml"
+CONFIGURATIONS = {
+    "gateway": (BASE,),
+    "docker": (BASE, TOOLS / "collector.docker.yaml"),
+    "kubernetes": (BASE, TOOLS / "collector.k8s.yaml"),
+    "first tier": (TOOLS / "collector.loadbalancer.yaml",),
+}
+
+
+class EmptyCluster(BaseHTTPRequestHandler):
+    """Answers as the API of Kubernetes does where there are no pods: empty lists, and nothing to watch."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer a list; let a watch end at once, after which the client begins another."""
+        kind = {"pods": "PodList", "namespaces": "NamespaceList", "replicasets": "ReplicaSetList"}
+        resource = self.path.partition("?")[0].rsplit("/", 1)[-1]
+        answer: dict[str, object] = {
+            "kind": kind.get(resource, "List"),
+            "apiVersion": "v1",
+            "metadata": {"resourceVersion": "1"},
+            "items": [],
+        }
+        body = b"" if "watch=" in self.path else json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        """Be quiet."""
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Iterator[Path]:
+    """The configuration of a client of an empty cluster."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), EmptyCluster)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    path = tmp_path / "kubeconfig"
+    cluster = {"name": "empty", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}
+    context = {"name": "empty", "context": {"cluster": "empty", "user": ""}}
+    path.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [cluster],
+                "contexts": [context],
+                "current-context": "empty",
+            }
+        ),
+        encoding="utf-8",
+    )
+    yield path
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_configuration_starts_healthy_without_a_deprecated_name(
+    name: str, start_collector: StartCollector, receiver: OtlpReceiver, kubeconfig: Path
+) -> None:
+    """The Collector becomes healthy on each configuration and logs no error and no deprecation, from start to stop."""
+    behind = receiver.grpc_endpoint.removeprefix("http://")
+    collector = start_collector(
+        *CONFIGURATIONS[name],
+        receiver=receiver,
+        environ={
+            "OTELCOL_K8S_AUTH_TYPE": "kubeConfig",
+            "KUBECONFIG": str(kubeconfig),
+            "OTELCOL_METRICS_HTTP_ENDPOINT": receiver.http_endpoint,
+            "OTELCOL_SECOND_TIER_HOSTNAME": "127.0.0.1",
+            "OTELCOL_SECOND_TIER_PORT": behind.rpartition(":")[2],
+            "OTELCOL_SECOND_TIER_INSECURE": "true",
+        },
+    )
+    assert collector.healthy()
+    assert collector.counts()["otelcol_process_uptime_seconds"] >= 0
+    collector.stop()
+    assert collector.process.returncode == 0
+    log = collector.log
+    assert "deprecat" not in log.lower()
+    assert "alias" not in log.lower()
+    noisy = [line for line in log.splitlines() if "\terror\t" in line or "\twarn\t" in line]
+    assert noisy == []
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_configuration_is_valid_with_its_defaults_alone(name: str, collector_binary: Path) -> None:
+    """`validate` accepts each configuration with no variable set but the pod's address, which Kubernetes sets."""
+    command = [str(collector_binary), "validate", "--feature-gates=ottl.set.allowNil"]
+    command += [f"--config={config}" for config in CONFIGURATIONS[name]]
+    ended = subprocess.run(command, env={"POD_IP": "10.0.0.1"}, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_the_collector_refuses_a_gate_that_it_does_not_have(collector_binary: Path) -> None:
+    """So the gate that the configuration needs, with which all other tests start it, exists in this release."""
+    command = [str(collector_binary), "validate", f"--config={BASE}", "--feature-gates=ottl.no_such_gate"]
+    ended = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "no_such_gate" in ended.stderr
