@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeanatomy_distro.cli.settings_page import settings_page
+from codeanatomy_distro.cli.settings_markdown import settings_markdown
 from codeanatomy_distro.obs.catalog import CATALOG, DURATION_BUCKETS
 from codeanatomy_distro.obs.constants import AttributeName, ScopeName, SpanName
 
@@ -83,7 +83,7 @@ def telemetry_page() -> str:
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` return 1 when one is not current."""
     stale: list[str] = []
-    for name, text in (("settings.md", settings_page()), ("telemetry.md", telemetry_page())):
+    for name, text in (("settings.md", settings_markdown()), ("telemetry.md", telemetry_page())):
         path, page = HERE / name, NOTE + text
         if path.exists() and path.read_text(encoding="utf-8") == page:
             continue

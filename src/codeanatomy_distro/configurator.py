@@ -6,8 +6,6 @@ import logging
 from typing import Any
 
 from codeanatomy_distro import settings
-from codeanatomy_distro.otel.bootstrap import OtelBootstrapOptions, configure_otel
-from codeanatomy_distro.otel.process import enter_run
 
 __all__ = ["CodeAnatomyConfigurator"]
 
@@ -25,11 +23,11 @@ class CodeAnatomyConfigurator:
         """Set up telemetry for this process from its environment; never raises."""
         if settings.current(settings.SDK_DISABLED):
             return
+        # Start-up cost: a process whose telemetry is off needs none of it.
+        from codeanatomy_distro.otel.bootstrap import OtelBootstrapOptions, configure_otel
+
         try:
             overrides = {"telemetry.auto.version": auto_instrumentation_version}
-            providers = configure_otel(
-                options=OtelBootstrapOptions(resource_overrides=overrides, load_instrumentors=False)
-            )
-            enter_run(providers)
+            configure_otel(options=OtelBootstrapOptions(resource_overrides=overrides, load_instrumentors=False))
         except Exception as error:
             _logger.warning("telemetry is off, for it could not be set up: %s", error, exc_info=error)

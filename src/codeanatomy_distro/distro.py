@@ -1,4 +1,4 @@
-"""The distro: sets defaults where the user set nothing, and decides which instrumentors load and how."""
+"""The distro: makes the environment fit for every OpenTelemetry package, and decides which instrumentors load."""
 
 from __future__ import annotations
 
@@ -12,21 +12,16 @@ from opentelemetry.instrumentation.distro import BaseDistro
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.run_context import new_run_id
 from codeanatomy_distro.otel.instrumentors import wanted
-from codeanatomy_distro.setting import Setting, resolve
 
 if TYPE_CHECKING:
-    from opentelemetry.util._importlib_metadata import EntryPoint
+    from collections.abc import MutableMapping
+    from importlib.metadata import EntryPoint
 
-__all__ = ["CodeAnatomyDistro"]
+
+__all__ = ["CodeAnatomyDistro", "take_flags"]
 
 _logger = logging.getLogger("codeanatomy_distro")
-
-# Variables that OpenTelemetry packages read by themselves, where a bad value would stop the import of the SDK or every
-# later instrumentor, and where an accepted spelling of ours is not theirs.
-_READ_BY_OTHERS: Final[tuple[Setting[Any], ...]] = (
-    settings.SPAN_ATTRIBUTE_COUNT_LIMIT,
-    settings.EXCLUDED_URLS,
-)
+_LOADER: Final = "opentelemetry.instrumentation.auto_instrumentation._load"
 
 
 class CodeAnatomyDistro(BaseDistro):
@@ -36,12 +31,29 @@ class CodeAnatomyDistro(BaseDistro):
 
     def _configure(self, **_: Any) -> None:  # noqa: ANN401 - the base class's own
         environ = os.environ
+        take_flags(environ)
+        disabled = settings.current(settings.SDK_DISABLED)
+        if not disabled:
+            # Start-up cost: a process whose telemetry is off needs none of it.
+            from codeanatomy_distro.otel.config import report_problems, resolve_otel_config
+            from codeanatomy_distro.otel.sdk_environment import usable_environment
+
+            config = resolve_otel_config()
+            report_problems(config)
+            for name, usable in usable_environment(config).items():
+                if usable is None:
+                    environ.pop(name, None)
+                else:
+                    environ[name] = usable
+            if config[settings.SDK_DISABLED]:  # by the declarative file
+                environ[settings.SDK_DISABLED.name] = "true"
+                disabled = True
         environ.setdefault(settings.PYTHON_DISTRO.name, settings.DISTRO_NAME)
         environ.setdefault(settings.PYTHON_CONFIGURATOR.name, settings.DISTRO_NAME)
-        if settings.current(settings.SDK_DISABLED):
-            return
-        # Every process that this one starts belongs to the same run.
-        environ.setdefault(settings.RUN_ID.name, new_run_id())
+        logging.getLogger(_LOADER).addFilter(_is_no_other_configurator)
+        if not disabled:
+            # Every process that this one starts belongs to the same run.
+            environ.setdefault(settings.RUN_ID.name, new_run_id())
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # noqa: ANN401 - the base class's own
         """Load one instrumentor, unless the settings leave it out; one that fails is told and stops no other."""
@@ -55,3 +67,17 @@ class CodeAnatomyDistro(BaseDistro):
             _logger.warning(
                 "instrumentor %r failed and is left out: %s: %s", entry_point.name, type(error).__name__, error
             )
+
+
+def take_flags(environ: MutableMapping[str, str]) -> None:
+    """Give each variable of ours the value of its flag, which the command names with ``OTEL_`` in front."""
+    for setting in settings.TABLE:
+        for variable in setting.variables:
+            given = None if variable.startswith("OTEL_") else environ.pop(f"OTEL_{variable}", None)
+            if given is not None:
+                environ[variable] = given
+
+
+def _is_no_other_configurator(record: logging.LogRecord) -> bool:
+    """Drop the warning that upstream prints, at each start, for each configurator that was not chosen."""
+    return not str(record.msg).startswith("Configuration of %s not loaded")

@@ -1,29 +1,65 @@
 """Names for `opentelemetry-instrument`, which imports this module before it starts the program.
 
-Its flags come from the ``OTEL_`` names of such modules; here stand only those that no OpenTelemetry package declares
-itself, since the command refuses a flag that two modules declare.
+It makes a flag of each ``OTEL_`` name of such modules, ``--traces_sampler`` of ``OTEL_TRACES_SAMPLER``. Here stand
+those of our table that no other module declares, for the command refuses a flag that two declare. Our own variables
+bear an ``OTEL_`` in front here, ``--codeanatomy_otel_profile``, which the distro takes off.
 
-Importing it also chooses our distro. `opentelemetry-instrument` takes whichever distro its directory listing shows
-first; when `opentelemetry-distro` sits beside us that is a matter of luck. A distro that the user names, by variable or by
-flag, still wins: this sets a default before the command reads either, and our configurator is chosen by our distro once
-that is loaded, never before.
+Importing it also chooses our distro. The command takes whichever its directory listing shows first; when
+`opentelemetry-distro` sits beside us that is a matter of luck. A distro that the user names, by variable or by flag,
+still wins: this sets a default before the command reads either, and our configurator is chosen by our distro once that
+is loaded.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Final
 
-__all__ = ["OTEL_EXPERIMENTAL_CONFIG_FILE", "OTEL_SERVICE_INSTANCE_ID"]
+from opentelemetry.util._importlib_metadata import EntryPoint, entry_points
 
-OTEL_SERVICE_INSTANCE_ID: Final = "OTEL_SERVICE_INSTANCE_ID"
-"""Id of this instance of the service."""
+from codeanatomy_distro import settings
+from codeanatomy_distro.setting import environment, resolve
+from codeanatomy_distro.variable_names import undeclared_names
 
-OTEL_EXPERIMENTAL_CONFIG_FILE: Final = "OTEL_EXPERIMENTAL_CONFIG_FILE"
-"""The older name of ``OTEL_CONFIG_FILE``."""
+__all__ = ["choose_distro"]
 
-if not os.environ.get("OTEL_PYTHON_DISTRO") and os.environ.get("OTEL_PYTHON_CONFIGURATOR", "codeanatomy") in {
-    "",
-    "codeanatomy",
-}:
-    os.environ["OTEL_PYTHON_DISTRO"] = "codeanatomy"
+_DISTRO_GROUP: Final = "opentelemetry_distro"
+_CONFIGURATOR_GROUP: Final = "opentelemetry_configurator"
+_logger = logging.getLogger("codeanatomy_distro")
+
+
+def choose_distro() -> None:
+    """Choose our distro unless the user chose; choose the rest of what the user chose half of."""
+    environ = environment()
+    distro, problems = resolve(settings.PYTHON_DISTRO, environ)
+    configurator = resolve(settings.PYTHON_CONFIGURATOR, environ)[0].value
+    for problem in problems:
+        _logger.warning("%s", problem)
+    if problems or not (distro.value or configurator):
+        os.environ[settings.PYTHON_DISTRO.name] = settings.DISTRO_NAME
+    elif distro.value and not environ.get(settings.PYTHON_CONFIGURATOR.name, "").strip():
+        _set(settings.PYTHON_CONFIGURATOR.name, _companion(_DISTRO_GROUP, distro.value, _CONFIGURATOR_GROUP))
+    elif configurator and not distro.value:
+        _set(settings.PYTHON_DISTRO.name, _companion(_CONFIGURATOR_GROUP, configurator, _DISTRO_GROUP))
+
+
+def _companion(group: str, name: str, wanted: str) -> str | None:
+    """Return the name in the group `wanted` of what comes from the package that `name` in `group` comes from."""
+    packages = {_package(entry) for entry in entry_points(group=group, name=name)}
+    return next((entry.name for entry in entry_points(group=wanted) if _package(entry) in packages), None)
+
+
+def _package(entry: EntryPoint) -> str | None:
+    return entry.dist.name if entry.dist is not None else None
+
+
+def _set(name: str, value: str | None) -> None:
+    if value is not None:
+        os.environ[name] = value
+
+
+# Which names are missing depends on what is installed: one that another package declares in its next version must not
+# become a flag twice, for then the command starts no program at all.
+globals().update({name: name for name in undeclared_names()})
+choose_distro()

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from codeanatomy_distro.setting_kinds import BadValue, Kind
 
-__all__ = ["Origin", "Problem", "Resolved", "Setting", "environment", "resolve"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Origin", "Problem", "Renamed", "Resolved", "Setting", "environment", "read", "resolve"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+_LONGEST_SHOWN: Final = 80
+
 
 class Origin:
-    """Where a value came from, from the weakest to the strongest."""
+    """Where a value came from, from the weakest to the strongest.
+
+    A declarative file stands above the variables, for what it says (OpenTelemetry specification, *Declarative
+    configuration*).
+    """
 
     DEFAULT: Final = "default"
     PROFILE: Final = "profile"
-    FILE: Final = "file"
     VARIABLE: Final = "variable"
+    FILE: Final = "file"
     OPTION: Final = "option"
 
 
@@ -36,8 +44,17 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the one line a user reads."""
-        shown = self.value if len(self.value) <= 80 else f"{self.value[:77]}..."  # noqa: PLR2004
+        shown = self.value if len(self.value) <= _LONGEST_SHOWN else f"{self.value[: _LONGEST_SHOWN - 3]}..."
         return f"{self.variable}={shown!r} is ignored: {self.reason}; using {self.used}"
+
+
+@dataclass(frozen=True)
+class Renamed(Problem):
+    """A variable whose name is an old one; its value is used."""
+
+    def __str__(self) -> str:
+        """Return the one line a user reads."""
+        return f"{self.variable} is an old name of {self.used}: set {self.used} instead; its value is used"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +62,9 @@ class Setting(Generic[T_co]):
     """One row of the table of settings.
 
     ``name`` is the variable; ``aliases`` are other variables read when it is unset, in order, of which those in
-    ``deprecated`` are said aloud when used. ``reader`` tells who acts on the value: ``distro`` for us, ``otel`` for an
-    OpenTelemetry package that reads the variable itself.
+    ``deprecated`` are said aloud when used. ``place`` is where a declarative file says the same: keys with dots
+    between, ``[]`` for the first of a list, ``[name]`` for the one of that name, ``*`` for the only key; where there
+    are several, the first that the file has counts.
     """
 
     name: str
@@ -58,28 +76,23 @@ class Setting(Generic[T_co]):
     deprecated: tuple[str, ...] = ()
     secret: bool = False
     default_text: str | None = None
+    place: str | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Return every variable that sets it, the strongest first."""
         return (self.name, *self.aliases)
 
+    @property
+    def shown_default(self) -> str:
+        """Return the default as a person would write it."""
+        return self.default_text or self.show(self.default)
+
     def show(self, value: object) -> str:
         """Return `value` as a person would write it in the environment; a secret is masked."""
-        if self.secret and value:
-            return "****"
-        match value:
-            case None | "" | ():
-                return "(none)"
-            case bool():
-                return str(value).lower()
-            case tuple():
-                items: tuple[Any, ...] = value
-                return ",".join("=".join(item) if isinstance(item, tuple) else str(item) for item in items)
-            case float():
-                return f"{value:g}"
-            case _:
-                return str(value)
+        if value is None or value in ("", ()):
+            return self.default_text or "(none)"
+        return "****" if self.secret else self.kind.write(value)
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,16 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def read(setting: Setting[T], variable: str, raw: str) -> tuple[T, Problem | None, bool]:
+    """Return what `setting` makes of the text `raw`, what is wrong with it, and whether the value is the user's."""
+    shown = "****" if setting.secret else raw
+    try:
+        return setting.kind.parse(raw), None, True
+    except BadValue as bad:
+        value: T = bad.used if bad.names_its_own_value else setting.default  # pyright: ignore[reportAssignmentType]
+        return value, Problem(variable, shown, str(bad), setting.show(value)), bad.names_its_own_value
+
+
 def resolve(
     setting: Setting[T], environ: Mapping[str, str], profile: Mapping[str, str] | None = None
 ) -> tuple[Resolved[T], list[Problem]]:
@@ -109,16 +132,9 @@ def resolve(
             raw = source.get(variable, "").strip()
             if not raw:
                 continue
-            problems: list[Problem] = []
-            if variable in setting.deprecated:
-                reason = f"it is an old name of {setting.name}"
-                problems.append(Problem(variable, setting.show(raw), reason, f"its value as {setting.name}"))
-            try:
-                return Resolved(setting.kind.parse(raw), origin, variable), problems
-            except BadValue as bad:
-                value: T = bad.used if bad.names_its_own_value else setting.default  # pyright: ignore[reportAssignmentType]
-                shown = "****" if setting.secret else raw
-                problems.append(Problem(variable, shown, str(bad), setting.show(value)))
-                kept = Origin.VARIABLE if bad.names_its_own_value else Origin.DEFAULT
-                return Resolved(value, kept, variable), problems
+            value, problem, kept = read(setting, variable, raw)
+            if problem is None and variable in setting.deprecated:
+                problem = Renamed(variable, setting.show(raw), "it is an old name", setting.name)
+            problems = [problem] if problem else []
+            return Resolved(value, origin if kept else Origin.DEFAULT, variable), problems
     return Resolved(setting.default), []

@@ -1,36 +1,40 @@
 """The kinds of value a setting can have: how each is read from text, and what it says when it can't be.
 
 A kind never guesses: it returns the value or raises `BadValue` with a reason that completes the sentence
-"<VARIABLE> is ignored: …".
+"<VARIABLE>=<value> is ignored: …". Kinds with a grammar of their own are in `setting_formats`, those that name
+something installed in `setting_plugins`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "BadValue",
     "Kind",
     "boolean",
     "choice",
+    "each",
     "integer",
+    "join",
     "names",
     "number",
-    "pairs",
-    "patterns",
     "ratio",
+    "shown",
     "text",
-    "url",
+    "words",
 ]
 
 T_co = TypeVar("T_co", covariant=True)
 
 _UNSET: Any = object()
+_LONGEST_WORD = 60
 
 
 class BadValue(ValueError):  # noqa: N818 - it is a value that is bad; the caller reports it and goes on
@@ -48,24 +52,50 @@ class BadValue(ValueError):  # noqa: N818 - it is a value that is bad; the calle
 
 @dataclass(frozen=True)
 class Kind(Generic[T_co]):
-    """How one kind of setting is read: `label` names it in tables, `parse` turns text into a value."""
+    """How one kind of setting is read and written.
+
+    `label` names the type and `allowed` its values, for tables. `parse` turns a stripped, non-empty text into a value;
+    `write` turns a value into the text that every OpenTelemetry package reads as that value.
+    """
 
     label: str
     parse: Callable[[str], T_co]
+    write: Callable[[Any], str] = str
+    allowed: str = "any text"
+
+
+def shown(word: str) -> str:
+    """Return a word quoted for a message, cut where it is long."""
+    return repr(word if len(word) <= _LONGEST_WORD else f"{word[: _LONGEST_WORD - 3]}...")
+
+
+def join(items: tuple[str, ...]) -> str:
+    """Return a list of words as one text."""
+    return ",".join(items)
 
 
 def _boolean(raw: str) -> bool:
     # "All Boolean environment variables … any value not explicitly defined here as a true value MUST be interpreted
     # as false" is how the OpenTelemetry specification (environment variables, boolean value) rules the junk case.
-    word = raw.strip().lower()
+    word = raw.lower()
     if word in {"true", "false"}:
         return word == "true"
     reason = "expected true or false"
     raise BadValue(reason, used=False)
 
 
-boolean: Kind[bool] = Kind("boolean", _boolean)
-text: Kind[str] = Kind("text", lambda raw: raw)
+boolean: Kind[bool] = Kind("boolean", _boolean, lambda value: str(value).lower(), "true, false")
+
+
+def _text(raw: str) -> str:
+    # An environment holds bytes; those that are no UTF-8 arrive as lone surrogates, which no exporter can encode.
+    if raw.isprintable() or not any("\ud800" <= character <= "\udfff" for character in raw):
+        return raw
+    reason = "it is no UTF-8 text"
+    raise BadValue(reason, used=raw.encode("utf-8", "replace").decode())
+
+
+text: Kind[str] = Kind("text", _text)
 
 
 def integer(minimum: int = 0, maximum: int = 2**31 - 1, unit: str = "") -> Kind[int]:
@@ -73,113 +103,82 @@ def integer(minimum: int = 0, maximum: int = 2**31 - 1, unit: str = "") -> Kind[
 
     def parse(raw: str) -> int:
         # int() takes underscores, signs and non-ASCII digits; a number in an environment variable has none of them.
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", raw):
+        digits = re.fullmatch(r"([+-]?)([0-9]+)", raw)
+        if not digits:
             reason = "expected a whole number"
             raise BadValue(reason)
-        value = int(raw)
+        # Python refuses to convert thousands of digits; what is longer than this is out of any range of ours.
+        value = int(digits[1] + digits[2].lstrip("0")[:20].ljust(1, "0"))
         if not minimum <= value <= maximum:
             reason = f"must be at least {minimum}" if value < minimum else f"must be at most {maximum}"
             raise BadValue(reason)
         return value
 
-    return Kind(f"integer, {unit}" if unit else "integer", parse)
+    return Kind(f"integer, {unit}" if unit else "integer", parse, allowed=f"{minimum} to {maximum}")
 
 
 def number(minimum: float = 0.0, maximum: float = math.inf, label: str = "number") -> Kind[float]:
     """Return the kind of a finite number from `minimum` to `maximum`."""
+    bounds = f"from {minimum:g} to {maximum:g}" if maximum < math.inf else f"at least {minimum:g}"
 
     def parse(raw: str) -> float:
-        try:
-            value = float(raw)
-        except ValueError:
-            reason = "is no number"
-            raise BadValue(reason) from None
-        if not math.isfinite(value) or not minimum <= value <= maximum:
-            reason = f"must be from {minimum:g} to {maximum:g}" if maximum < math.inf else f"must be at least {minimum:g}"
+        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", raw):
+            reason = f"expected a number {bounds}"
+            raise BadValue(reason)
+        value = float(raw)
+        if not minimum <= value <= maximum:
+            reason = f"must be {bounds}"
             raise BadValue(reason)
         return value
 
-    return Kind(label, parse)
+    return Kind(label, parse, lambda value: f"{value:.12g}", bounds.removeprefix("from "))
 
 
-ratio: Kind[float] = number(0.0, 1.0, "ratio, 0 to 1")
+ratio: Kind[float] = number(0.0, 1.0, "ratio")
 
 
-def choice(*allowed: str, synonyms: dict[str, str] | None = None) -> Kind[str]:
+def choice(*allowed: str, synonyms: Mapping[str, str] | None = None) -> Kind[str]:
     """Return the kind of one word among `allowed`, read in any case; `synonyms` maps other accepted spellings."""
     known = {word.lower(): word for word in allowed} | {k.lower(): v for k, v in (synonyms or {}).items()}
+    extra = f" (also {', '.join(synonyms)})" if synonyms else ""
 
     def parse(raw: str) -> str:
         try:
-            return known[raw.strip().lower()]
+            return known[raw.lower()]
         except KeyError:
             reason = f"expected one of {', '.join(allowed)}"
             raise BadValue(reason) from None
 
-    return Kind(" \\| ".join(allowed), parse)
+    return Kind("choice", parse, allowed=f"{', '.join(allowed)}{extra}")
 
 
 def _names(raw: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for item in raw.split(",") if (part := item.strip())))
 
 
-names: Kind[tuple[str, ...]] = Kind("list, comma-separated", _names)
+names: Kind[tuple[str, ...]] = Kind("list", _names, join, "words separated by commas")
 
 
-def _pairs(raw: str) -> tuple[tuple[str, str], ...]:
-    good: dict[str, str] = {}
-    bad: list[str] = []
-    for item in raw.split(","):
-        key, equals, value = item.partition("=")
-        if equals and key.strip():
-            good[key.strip()] = unquote(value.strip())
-        elif item.strip():
-            bad.append(item.strip())
-    if bad:
-        reason = f"expected key=value pairs, got {bad[0][:80]!r}"
-        raise BadValue(reason, used=tuple(good.items()))
-    return tuple(good.items())
-
-
-pairs: Kind[tuple[tuple[str, str], ...]] = Kind("key=value list", _pairs)
-
-
-def _patterns(raw: str) -> tuple[str, ...]:
+def each(parse: Callable[[str], str], raw: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return what `parse` makes of each word of a list, without repetition, and what was wrong with the others."""
     good: list[str] = []
-    reason = ""
-    for pattern in _names(raw):
+    faults: list[str] = []
+    for name in _names(raw):
         try:
-            re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            reason = reason or f"{pattern[:80]!r} is no regular expression ({error})"
-        else:
-            good.append(pattern)
-    if reason:
-        raise BadValue(reason, used=tuple(good))
-    return tuple(good)
+            good.append(parse(name))
+        except BadValue as bad:  # noqa: PERF203 - one bad word must not cost the others
+            faults.append(f"{shown(name)}: {bad}")
+    return tuple(dict.fromkeys(good)), faults
 
 
-patterns: Kind[tuple[str, ...]] = Kind("list of regular expressions", _patterns)
+def words(*allowed: str, synonyms: Mapping[str, str] | None = None) -> Kind[tuple[str, ...]]:
+    """Return the kind of a list of words among `allowed`, each read as `choice` reads one; the others are left out."""
+    one = choice(*allowed, synonyms=synonyms)
 
+    def parse(raw: str) -> tuple[str, ...]:
+        good, faults = each(one.parse, raw)
+        if faults:
+            raise BadValue(faults[0], used=good) if good else BadValue(faults[0])
+        return good
 
-def _url(raw: str) -> str:
-    if not re.fullmatch(r"[!-~]+", raw):
-        reason = "expected a URL such as http://localhost:4317"
-        raise BadValue(reason)
-    scheme, separator, rest = raw.partition("://")
-    if not separator:
-        # gRPC reads a bare host:port as TLS and fails its handshake without a word (opentelemetry-python reads the
-        # scheme alone). A collector on loopback or in a cluster speaks plain text, so that is what is meant.
-        return _url(f"http://{raw}")
-    if scheme.lower() not in {"http", "https", "unix"} or not rest.strip("/"):
-        reason = "expected a URL that starts with http:// or https://"
-        raise BadValue(reason)
-    host = rest.split("/", 1)[0].rpartition("@")[2]
-    port = host.rpartition("]")[2].partition(":")[2]
-    if port and not (port.isdigit() and 0 < int(port[:6]) < 2**16):
-        reason = f"{port[:20]!r} is no port"
-        raise BadValue(reason)
-    return f"{scheme.lower()}://{rest}"
-
-
-url: Kind[str] = Kind("URL", _url)
+    return Kind("list", parse, join, f"{one.allowed}; several with commas")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import wrapt
+
+from codeanatomy_distro.obs.attributes import to_text
 
 __all__ = ["Patches", "Target", "report_failure"]
 
@@ -22,7 +25,8 @@ def report_failure(where: str, error: BaseException) -> None:
     """Say once a process that our own code failed at `where`; the program goes on as if we were not there."""
     if where not in _reported:
         _reported.add(where)
-        _logger.warning("%s failed and is left out: %s: %s", where, type(error).__name__, error, exc_info=error)
+        text = to_text(error)  # an error whose own text fails would make logging print a second one
+        _logger.warning("%s failed and is left out: %s: %s", where, type(error).__name__, text, exc_info=error)
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,29 @@ class Patches:
         self._undo: list[tuple[Any, str, Any, bool, Any]] = []
 
     def apply(self, targets: Iterable[Target]) -> None:
-        """Replace each target that exists; one that the installed version lacks is left out."""
+        """Replace each target that exists; what the installed version lacks, or can't have replaced, is left out."""
         for target in targets:
             if not hasattr(target.owner, target.name):
                 _logger.debug("%r has no %s", target.owner, target.name)
                 continue
-            own = target.name in vars(target.owner)
-            original = vars(target.owner)[target.name] if own else getattr(target.owner, target.name)
-            if target.plain is not None:
-                replacement = target.plain(original)
-            else:
-                replacement = wrapt.FunctionWrapper(original, target.wrapper)
-            setattr(target.owner, target.name, replacement)
-            self._undo.append((target.owner, target.name, original, own, replacement))
+            try:
+                self._replace(target)
+            except Exception as error:  # noqa: BLE001 - a class of another version that takes no attribute, say
+                report_failure(f"the instrumentation of {target.name}", error)
+
+    def _replace(self, target: Target) -> None:
+        owner, name = target.owner, target.name
+        own = name in vars(owner)
+        original = cast("Any", vars(owner)[name] if own else _inherited(owner, name))
+        if target.plain is not None:
+            replacement = target.plain(original)
+        elif target.wrapper is not None:
+            replacement = wrapt.FunctionWrapper(original, target.wrapper)
+        else:
+            message = f"nothing is given to replace {name}"
+            raise ValueError(message)
+        setattr(owner, name, replacement)
+        self._undo.append((owner, name, original, own, replacement))
 
     def undo(self) -> None:
         """Put every original back, the last first; what somebody wrapped after us is left in place."""
@@ -71,3 +85,11 @@ class Patches:
                 setattr(owner, name, original)
             else:
                 delattr(owner, name)
+
+
+def _inherited(owner: Any, name: str) -> Any:  # noqa: ANN401 - an attribute of anything
+    """Return an attribute that `owner` has from a base, unbound: bound to `owner` it would know no subclass."""
+    try:
+        return inspect.getattr_static(owner, name)
+    except AttributeError:  # made on demand, as by a module's __getattr__
+        return getattr(owner, name)

@@ -30,38 +30,34 @@ class Metric:
         return DURATION_BUCKETS if self.instrument == "histogram" else None
 
 
-_CACHE_KEYS: Final = (Key.CACHE_POLICY, Key.CACHE_SCOPE, Key.CACHE_OPERATION, Key.CACHE_RESULT)
-_STORAGE_KEYS: Final = (Key.STORAGE_OPERATION, Key.METRIC_STATUS)
+_STAGE: Final = (Key.METRIC_STAGE, Key.METRIC_STATUS)
+_TASK: Final = (Key.METRIC_TASK_KIND, Key.METRIC_STATUS)
+_EXECUTE: Final = (Key.METRIC_STATUS, Key.METRIC_PLAN_KIND)
+_WRITE: Final = (Key.METRIC_STATUS, Key.METRIC_DESTINATION)
+_ARTIFACT: Final = (Key.METRIC_ARTIFACT_KIND, Key.METRIC_STATUS)
+_ERROR: Final = (Key.METRIC_ERROR_TYPE, Key.METRIC_STAGE)
+_DATASET: Final = (Key.METRIC_DATASET,)
+_CACHE: Final = (Key.CACHE_POLICY, Key.CACHE_SCOPE, Key.CACHE_OPERATION, Key.CACHE_RESULT)
+_STORAGE: Final = (Key.STORAGE_OPERATION, Key.METRIC_STATUS)
 
+# fmt: off - one row a metric
 _ROWS: Final = (
-    Metric(
-        MetricName.STAGE_DURATION, "histogram", "s", (Key.METRIC_STAGE, Key.METRIC_STATUS), "Duration of a pipeline stage."
-    ),
-    Metric(
-        MetricName.TASK_DURATION, "histogram", "s", (Key.METRIC_TASK_KIND, Key.METRIC_STATUS), "Duration of a Hamilton task."
-    ),
-    Metric(
-        MetricName.DATAFUSION_EXECUTE_DURATION, "histogram", "s", (Key.METRIC_STATUS, Key.METRIC_PLAN_KIND),
-        "Duration of one execution of a DataFusion query.",
-    ),
-    Metric(
-        MetricName.DATAFUSION_WRITE_DURATION, "histogram", "s", (Key.METRIC_STATUS, Key.METRIC_DESTINATION),
-        "Duration of one write by DataFusion.",
-    ),
-    Metric(
-        MetricName.ARTIFACT_COUNT, "counter", "{artifact}", (Key.METRIC_ARTIFACT_KIND, Key.METRIC_STATUS),
-        "Diagnostics events and artifacts emitted.",
-    ),
-    Metric(MetricName.ERROR_COUNT, "counter", "{error}", (Key.METRIC_ERROR_TYPE, Key.METRIC_STAGE), "Errors, each counted once."),
-    Metric(MetricName.DATASET_ROWS, "gauge", "{row}", (Key.METRIC_DATASET,), "Rows of a named dataset."),
-    Metric(MetricName.DATASET_COLUMNS, "gauge", "{column}", (Key.METRIC_DATASET,), "Columns of a named dataset."),
-    Metric(MetricName.SCAN_ROW_GROUPS, "gauge", "{row_group}", (Key.METRIC_DATASET,), "Row groups read by the last scan of a dataset."),
-    Metric(MetricName.SCAN_FRAGMENTS, "gauge", "{fragment}", (Key.METRIC_DATASET,), "Files or fragments read by the last scan of a dataset."),
-    Metric(MetricName.CACHE_OPERATION_COUNT, "counter", "{operation}", _CACHE_KEYS, "Operations on a cache."),
-    Metric(MetricName.CACHE_OPERATION_DURATION, "histogram", "s", _CACHE_KEYS, "Duration of an operation on a cache."),
-    Metric(MetricName.STORAGE_OPERATION_COUNT, "counter", "{operation}", _STORAGE_KEYS, "Operations on storage."),
-    Metric(MetricName.STORAGE_OPERATION_DURATION, "histogram", "s", _STORAGE_KEYS, "Duration of an operation on storage."),
+    Metric(MetricName.STAGE_DURATION, "histogram", "s", _STAGE, "Duration of a pipeline stage."),
+    Metric(MetricName.TASK_DURATION, "histogram", "s", _TASK, "Duration of a Hamilton task."),
+    Metric(MetricName.DATAFUSION_EXECUTE_DURATION, "histogram", "s", _EXECUTE, "Duration of an execution of a query."),
+    Metric(MetricName.DATAFUSION_WRITE_DURATION, "histogram", "s", _WRITE, "Duration of one write by DataFusion."),
+    Metric(MetricName.ARTIFACT_COUNT, "counter", "{artifact}", _ARTIFACT, "Diagnostics events and artifacts emitted."),
+    Metric(MetricName.ERROR_COUNT, "counter", "{error}", _ERROR, "Errors, each counted once."),
+    Metric(MetricName.DATASET_ROWS, "gauge", "{row}", _DATASET, "Rows of a named dataset."),
+    Metric(MetricName.DATASET_COLUMNS, "gauge", "{column}", _DATASET, "Columns of a named dataset."),
+    Metric(MetricName.SCAN_ROW_GROUPS, "gauge", "{row_group}", _DATASET, "Row groups read by a dataset's last scan."),
+    Metric(MetricName.SCAN_FRAGMENTS, "gauge", "{fragment}", _DATASET, "Files or fragments read by its last scan."),
+    Metric(MetricName.CACHE_OPERATION_COUNT, "counter", "{operation}", _CACHE, "Operations on a cache."),
+    Metric(MetricName.CACHE_OPERATION_DURATION, "histogram", "s", _CACHE, "Duration of an operation on a cache."),
+    Metric(MetricName.STORAGE_OPERATION_COUNT, "counter", "{operation}", _STORAGE, "Operations on storage."),
+    Metric(MetricName.STORAGE_OPERATION_DURATION, "histogram", "s", _STORAGE, "Duration of an operation on storage."),
 )
+# fmt: on
 
 CATALOG: Final[dict[str, Metric]] = {metric.name: metric for metric in _ROWS}
 """Every metric of the specification's *Metrics Catalog*, and those of caches and storage, by name."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from codeanatomy_distro.obs.logs import EventKind, emit_diagnostics_event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Diagnostic", "DiagnosticsCollector"]
 

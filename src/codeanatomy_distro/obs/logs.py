@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -14,16 +13,21 @@ from codeanatomy_distro.obs.constants import AttributeName, ScopeName
 from codeanatomy_distro.obs.metrics import add_artifact
 from codeanatomy_distro.obs.scopes import get_logger
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["EventKind", "emit_diagnostics_event"]
 
 EventKind = Literal["event", "artifact"]
 
 
-def emit_diagnostics_event(name: str, payload: Mapping[str, object] | None = None, *, kind: EventKind = "event") -> None:
+def emit_diagnostics_event(
+    name: str, payload: Mapping[str, object] | None = None, *, kind: EventKind = "event"
+) -> None:
     """Emit the diagnostics event or artifact `name` (specification, *Logs and Diagnostics*).
 
     The payload is flattened (nested structures become JSON text) and goes out as a log record of the scope
-    ``codeanatomy.diagnostics``, with the trace that is current, and as an event of the current span if that is recorded.
+    ``codeanatomy.diagnostics``, with the trace that is current, and as an event of the current span if it is recorded.
     ``codeanatomy.artifact.count`` counts it under its name, which must therefore come from a small fixed set.
     """
     attributes = {

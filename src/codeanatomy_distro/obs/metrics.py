@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import metrics
 
@@ -12,9 +13,15 @@ from codeanatomy_distro.obs.constants import AttributeName, MetricName
 from codeanatomy_distro.obs.run_context import get_run_id
 from codeanatomy_distro.obs.scopes import get_meter
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Recorder = Callable[..., None]  # (amount, attributes)
+
 __all__ = [
     "add_artifact",
     "add_error",
+    "configure_run_id",
     "record_cache_operation",
     "record_execute_duration",
     "record_stage_duration",
@@ -23,24 +30,39 @@ __all__ = [
     "record_write_duration",
     "set_dataset_stats",
     "set_scan_telemetry",
+    "task_duration_recorder",
 ]
 
 _Labels = tuple[str, ...]
 
 
-class _Kept:
-    """Instruments of the provider that was global last, and label sets: recording must not build either anew."""
+class _Instruments:
+    """Instruments of one provider, and label sets: recording must not build either anew."""
 
-    provider: Any = None
-    with_run_id: bool = True
-    instruments: Final[dict[str, Any]] = {}
-    attributes: Final[dict[tuple[str, str | None, _Labels], dict[str, str]]] = {}
+    def __init__(self, provider: Any, *, with_run_id: bool) -> None:  # noqa: ANN401 - whatever is set globally
+        self.provider = provider
+        self.with_run_id = with_run_id
+        self.recorders: dict[str, _Recorder] = {}
+        self.labels: dict[tuple[str, str | None, _Labels], dict[str, str]] = {}
+
+
+class _Kept:
+    """The instruments of the provider that was global last, replaced as one: threads may record meanwhile."""
+
+    instruments = _Instruments(None, with_run_id=True)
+    with_run_id: bool | None = None
 
 
 _MOST_KEPT: Final = 1024  # label sets; they hold a run id, so that a server which runs for ever must forget old ones
 
 
-def _create(metric: Metric) -> Any:  # noqa: ANN401 - the three instruments share no type
+def configure_run_id(on_points: bool | None) -> None:  # noqa: FBT001 - the one thing it sets
+    """Set whether metric points carry the run id; None leaves it to ``CODEANATOMY_OTEL_METRIC_RUN_ID``."""
+    _Kept.with_run_id = on_points
+    _Kept.instruments = _Instruments(None, with_run_id=True)
+
+
+def _create(metric: Metric) -> _Recorder:
     meter = get_meter()
     if metric.instrument == "histogram":
         return meter.create_histogram(
@@ -51,27 +73,38 @@ def _create(metric: Metric) -> Any:  # noqa: ANN401 - the three instruments shar
     return meter.create_gauge(metric.name, metric.unit, metric.description).set
 
 
-def _record(name: str, amount: float, *labels: str) -> None:
+def _instruments() -> _Instruments:
     provider = metrics.get_meter_provider()
-    if provider is not _Kept.provider:
-        _Kept.instruments.clear()
-        _Kept.attributes.clear()
-        _Kept.with_run_id = settings.current(settings.METRIC_RUN_ID)
-        _Kept.provider = provider
-    record = _Kept.instruments.get(name)
+    kept = _Kept.instruments
+    if kept.provider is not provider:
+        chosen = _Kept.with_run_id
+        with_run_id = settings.current(settings.METRIC_RUN_ID) if chosen is None else chosen
+        kept = _Kept.instruments = _Instruments(provider, with_run_id=with_run_id)
+    return kept
+
+
+def _record(name: str, amount: float, *labels: str) -> None:
+    record, attributes = _bind(name, *labels)
+    record(amount, attributes)
+
+
+def _bind(name: str, *labels: str) -> tuple[_Recorder, dict[str, str]]:
+    """Return what records the metric `name`, and the attributes of a point with `labels`."""
+    kept = _instruments()
+    record = kept.recorders.get(name)
     if record is None:
-        record = _Kept.instruments[name] = _create(CATALOG[name])
-    run_id = get_run_id() if _Kept.with_run_id else None
+        record = kept.recorders[name] = _create(CATALOG[name])
+    run_id = get_run_id() if kept.with_run_id else None
     key = (name, run_id, labels)
-    attributes = _Kept.attributes.get(key)
+    attributes = kept.labels.get(key)
     if attributes is None:
-        if len(_Kept.attributes) >= _MOST_KEPT:
-            _Kept.attributes.clear()
+        if len(kept.labels) >= _MOST_KEPT:
+            kept.labels.clear()
         attributes = dict(zip(CATALOG[name].keys, labels, strict=True))
         if run_id is not None:
             attributes[AttributeName.RUN_ID] = run_id
-        _Kept.attributes[key] = attributes
-    record(amount, attributes)
+        kept.labels[key] = attributes
+    return record, attributes
 
 
 def record_stage_duration(seconds: float, *, stage: str, status: str) -> None:
@@ -87,6 +120,12 @@ def record_task_duration(seconds: float, *, task_kind: str, status: str) -> None
 def record_execute_duration(seconds: float, *, status: str, plan_kind: str) -> None:
     """Record how long one execution of a DataFusion query took; `status` is ``ok`` or ``error``."""
     _record(MetricName.DATAFUSION_EXECUTE_DURATION, seconds, status, plan_kind)
+
+
+def task_duration_recorder(*, task_kind: str, status: str) -> Callable[..., None]:
+    """Return `record_task_duration` for one label set and the current run id, for who records thousands in a row."""
+    record, attributes = _bind(MetricName.TASK_DURATION, task_kind, status)
+    return partial(record, attributes=attributes)
 
 
 def record_write_duration(seconds: float, *, status: str, destination: str) -> None:
@@ -107,17 +146,17 @@ def add_error(*, error_type: str, stage: str) -> None:
 def set_dataset_stats(dataset: str, *, rows: int | None = None, columns: int | None = None) -> None:
     """Set the size of a named dataset, in rows and columns; what is None stays as it was."""
     if rows is not None:
-        _record(MetricName.DATASET_ROWS, rows, dataset)
+        _record(MetricName.DATASET_ROWS, int(rows), dataset)
     if columns is not None:
-        _record(MetricName.DATASET_COLUMNS, columns, dataset)
+        _record(MetricName.DATASET_COLUMNS, int(columns), dataset)
 
 
 def set_scan_telemetry(dataset: str, *, row_groups: int | None = None, fragments: int | None = None) -> None:
     """Set what the last scan of a dataset read: row groups, and fragments (files); what is None stays as it was."""
     if row_groups is not None:
-        _record(MetricName.SCAN_ROW_GROUPS, row_groups, dataset)
+        _record(MetricName.SCAN_ROW_GROUPS, int(row_groups), dataset)
     if fragments is not None:
-        _record(MetricName.SCAN_FRAGMENTS, fragments, dataset)
+        _record(MetricName.SCAN_FRAGMENTS, int(fragments), dataset)
 
 
 def record_cache_operation(seconds: float, *, policy: str, scope: str, operation: str, result: str) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 __all__ = [
     "clear_run_id",
+    "get_context_run_id",
     "get_process_run_id",
     "get_run_id",
     "get_stage",
@@ -44,6 +45,11 @@ def set_run_id(run_id: str) -> Token[str | None]:
 def get_run_id() -> str | None:
     """Return the run id of the current context, else the process's, else None."""
     return _run_id.get() or _Process.run_id
+
+
+def get_context_run_id() -> str | None:
+    """Return the run id of the current context alone, or None where the process's holds."""
+    return _run_id.get()
 
 
 def reset_run_id(token: Token[str | None]) -> None:

@@ -24,11 +24,14 @@ _SCOPE_OF_LAYER: Final = {
 
 
 class _Kept:
-    """What was looked up last; a forked child may keep it, for its providers are the same objects."""
+    """What was looked up last; a forked child may keep it, for its providers are the same objects.
+
+    A provider and its tracers are replaced as one, so that a thread which looks up while another sets a provider can
+    never put a tracer of the old one among those of the new.
+    """
 
     version: str | None = None
-    tracer_provider: Any = None
-    tracers: Final[dict[str, trace.Tracer]] = {}
+    tracers: tuple[Any, dict[str, trace.Tracer]] = (None, {})
 
 
 def scope_for_layer(layer: str | None) -> str:
@@ -49,12 +52,13 @@ def distro_version() -> str:
 def get_tracer(scope: str) -> trace.Tracer:
     """Return the tracer of `scope` from the provider that is global now."""
     provider = trace.get_tracer_provider()
-    if provider is not _Kept.tracer_provider:
-        _Kept.tracers.clear()
-        _Kept.tracer_provider = provider
-    tracer = _Kept.tracers.get(scope)
+    owner, tracers = _Kept.tracers
+    if provider is not owner:
+        tracers = {}
+        _Kept.tracers = (provider, tracers)
+    tracer = tracers.get(scope)
     if tracer is None:
-        tracer = _Kept.tracers[scope] = provider.get_tracer(scope, distro_version())
+        tracer = tracers[scope] = provider.get_tracer(scope, distro_version())
     return tracer
 
 

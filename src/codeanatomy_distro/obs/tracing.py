@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context, trace
@@ -18,12 +17,14 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind
 
 from codeanatomy_distro.obs.attributes import normalize_attributes
 from codeanatomy_distro.obs.constants import AttributeName, ScopeName, SpanName
-from codeanatomy_distro.obs.errors import forget_error, record_error
+from codeanatomy_distro.obs.errors import forget_error, is_failure, record_error
 from codeanatomy_distro.obs.metrics import record_stage_duration
 from codeanatomy_distro.obs.run_context import get_run_id, stage_context
 from codeanatomy_distro.obs.scopes import get_tracer
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
     from opentelemetry.util.types import AttributeValue
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _root: ContextVar[SpanContext | None] = ContextVar("codeanatomy_root_span", default=None)
+_here: ContextVar[None] = ContextVar("codeanatomy_here", default=None)
 _root_of_run: Final[OrderedDict[str | None, SpanContext]] = OrderedDict()
 _MOST_RUNS: Final = 256  # runs whose root is remembered for workers that have no context; older ones are over
 
@@ -48,11 +50,13 @@ def set_root_span_context(span_context: SpanContext | None) -> None:
     forked worker without the context still finds it.
     """
     _root.set(span_context)
-    run_id = get_run_id()
-    if span_context is None:
-        _root_of_run.pop(run_id, None)
-        return
-    _root_of_run[run_id] = span_context
+    _remember(get_run_id(), span_context)
+
+
+def _remember(run_id: str | None, span_context: SpanContext | None) -> None:
+    _root_of_run.pop(run_id, None)
+    if span_context is not None:
+        _root_of_run[run_id] = span_context
     while len(_root_of_run) > _MOST_RUNS:
         _root_of_run.popitem(last=False)
 
@@ -77,25 +81,38 @@ def active_span(  # noqa: PLR0913 - the parameters of a span
     kind: SpanKind = SpanKind.INTERNAL,
     links: Sequence[Link] | None = None,
     stage: str | None = None,
-) -> Iterator[Span]:
+) -> Generator[Span]:
     """Start a span of `scope`, make it current for the block, and end it; an exception is told and passes unchanged."""
     forget_error()
     span = get_tracer(scope).start_span(name, kind=kind, attributes=attributes, links=links)
     token = context.attach(trace.set_span_in_context(span))
+    here = _here.set(None)
     try:
         yield span
-    except GeneratorExit:
-        raise  # a generator that is closed early did not fail
     except BaseException as error:
         record_error(span, error, stage=stage)
         raise
     finally:
-        context.detach(token)
+        if _is_here(here):
+            context.detach(token)
         span.end()
 
 
+def _is_here(here: Token[None]) -> bool:
+    """Return whether this is the context that the block began in.
+
+    It is another where an asynchronous generator is closed by its event loop; what was made current for the block is
+    not current there, and to take it back would be an error that is printed on the program's stderr.
+    """
+    try:
+        _here.reset(here)
+    except ValueError:
+        return False
+    return True
+
+
 @contextmanager
-def root_span(
+def root_span(  # noqa: PLR0913 - what describes a run
     name: str = SpanName.ROOT,
     *,
     product: str | None = None,
@@ -103,16 +120,28 @@ def root_span(
     outputs: Sequence[str] | None = None,
     scope: str = ScopeName.PIPELINE,
     attributes: Mapping[str, object] | None = None,
-) -> Iterator[Span]:
+) -> Generator[Span]:
     """Open the root span of a run and remember its context for `root_span_link` (specification, *Trace Topology*)."""
     described = _described(attributes, product=product, execution_mode=execution_mode, outputs=outputs)
-    with active_span(name, scope=scope, attributes=described) as span:
-        before = _root.get()
-        set_root_span_context(span.get_span_context())
-        try:
-            yield span
-        finally:
-            set_root_span_context(before)
+    with active_span(name, scope=scope, attributes=described) as span, _as_root(span.get_span_context()):
+        yield span
+
+
+@contextmanager
+def _as_root(span_context: SpanContext) -> Generator[None]:
+    if not span_context.is_valid:  # telemetry is off
+        yield
+        return
+    before, run_id = _root.get(), get_run_id()  # the block may enter a run of its own: this one's root goes with it
+    token = _root.set(span_context)
+    _remember(run_id, span_context)
+    try:
+        yield
+    finally:
+        if _root_of_run.get(run_id) is span_context:  # not that of a root span which began meanwhile in another thread
+            _remember(run_id, before)
+        with suppress(ValueError):  # another context; see _is_here
+            _root.reset(token)
 
 
 @contextmanager
@@ -122,7 +151,7 @@ def pipeline_span(
     outputs: Sequence[str] | None = None,
     repo_root: str | None = None,
     attributes: Mapping[str, object] | None = None,
-) -> Iterator[Span]:
+) -> Generator[Span]:
     """Open the ``pipeline.execute`` span (specification, *Trace Topology*)."""
     described = _described(attributes, execution_mode=execution_mode, outputs=outputs, repo_root=repo_root)
     with active_span(SpanName.PIPELINE, scope=ScopeName.PIPELINE, attributes=described) as span:
@@ -136,25 +165,35 @@ def stage_span(
     stage: str | None = None,
     scope: str = ScopeName.PIPELINE,
     attributes: Mapping[str, object] | None = None,
-) -> Iterator[Span]:
+) -> Generator[Span]:
     """Open a span `name` for a stage and record ``codeanatomy.stage.duration`` when it ends.
 
     `stage` is the stage's name on the metric, the span's name unless given. Both must come from a small fixed set.
     """
     stage = stage or name
     described = {AttributeName.STAGE: stage, **normalize_attributes(attributes)}
-    status = "error"
+    status = "ok"
     started = time.perf_counter()
-    with stage_context(stage), active_span(name, scope=scope, attributes=described, stage=stage) as span:
+    with _in_stage(stage), active_span(name, scope=scope, attributes=described, stage=stage) as span:
         try:
             yield span
-            status = "ok"
-        except SystemExit as leaving:
-            status = "error" if leaving.code else "ok"
+        except BaseException as error:
+            status = "error" if is_failure(error) else "ok"
             raise
         finally:
             # Inside the span, so that the measurement's exemplar names it.
             record_stage_duration(time.perf_counter() - started, stage=stage, status=status)
+
+
+@contextmanager
+def _in_stage(stage: str) -> Generator[None]:
+    entered = stage_context(stage)
+    entered.__enter__()
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # another context; see _is_here
+            entered.__exit__(None, None, None)
 
 
 def _described(attributes: Mapping[str, object] | None, **named: object) -> dict[str, AttributeValue]:

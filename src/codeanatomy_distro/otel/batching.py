@@ -6,180 +6,150 @@ gives each signal its own ten seconds at exit. This one is small enough to be ex
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
+from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory, LossReport
+from codeanatomy_distro.otel.export_thread import ExportThread, Reason, Waiter
 
-__all__ = ["BatchLimits", "BatchQueue", "Exporter", "delivered"]
+__all__ = ["BatchLimits", "BatchQueue"]
+
+_LONGEST_START: Final = 5.0  # seconds that a fork waits for the imports of an exporter that is being made
 
 T = TypeVar("T")
-
-_logger = logging.getLogger("codeanatomy_distro.export")
-
-
-class Exporter(Protocol):
-    """What the exporters of all three signals have in common."""
-
-    def export(self, batch: Any, /) -> Any:  # noqa: ANN401 - each signal has its own batch and result
-        """Deliver a batch."""
-        ...
-
-    def shutdown(self) -> None:
-        """Release what the exporter holds; cancels what is under way."""
-        ...
 
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How a queue is emptied: sizes in items, times in seconds."""
+    """How a queue is emptied: sizes in items, times in seconds; `timeout` is for one batch, retries included."""
 
     queue_size: int = 2048
     batch_size: int = 512
     delay: float = 5.0
-
-
-def delivered(result: object) -> bool:
-    """Return whether an exporter's result says that the batch arrived; the three signals each have their own enum."""
-    return getattr(result, "name", "") == "SUCCESS"
+    timeout: float = 30.0
 
 
 class BatchQueue(Generic[T]):
     """Takes items from any thread without waiting, and exports them in batches on a thread of its own.
 
-    The exporter is made on that thread when the first batch is due, so that a program pays for gRPC or HTTP neither at
-    its start nor on its own thread. What does not fit is dropped and counted, as is what an exporter refuses.
+    What does not fit is dropped and counted (`overflowed`), as is what can't be delivered (`refused`).
     """
 
-    def __init__(self, signal: str, create_exporter: Callable[[], Exporter], limits: BatchLimits) -> None:
+    def __init__(self, signal: str, create_exporter: ExporterFactory, limits: BatchLimits) -> None:
         self.signal = signal
-        self._create_exporter = create_exporter
+        self.destination = create_exporter.destination
         self._limits = limits
-        self.dropped = 0
-        self.refused = 0
+        self._thread = ExportThread(f"codeanatomy-{signal.split()[0]}", self._serve, limits.delay)
+        self._delivery = Delivery(create_exporter, self._thread, limits.timeout)
+        self._report = LossReport(signal, self.destination)
         self._begin()
 
     def _begin(self) -> None:
-        """Set what must be new in a new process: locks, thread, exporter, and the items, which are the parent's to send."""
         self._items: deque[T] = deque()
-        self._in_flight = 0
-        self._lock = threading.Lock()
-        self._exporting = threading.Lock()
-        self._due = threading.Event()
-        self._idle = threading.Condition(self._lock)
-        self._thread: threading.Thread | None = None
-        self._exporter: Exporter | None = None
+        self._batch: list[T] = []
+        self._overflows: dict[int, int] = {}  # by thread: each writes its own, so that none needs a lock
+        self.refused = 0
+        self._woken = False
         self._closed = False
 
     def put(self, item: T) -> None:
         """Queue `item`; drop and count it when the queue is full or closed. Never waits, never raises."""
         items = self._items
         if self._closed or len(items) >= self._limits.queue_size:
-            with self._lock:
-                self.dropped += 1
+            thread = threading.get_ident()
+            self._overflows[thread] = self._overflows.get(thread, 0) + 1
             return
         items.append(item)
-        if self._thread is None:
-            self._start()
-        if len(items) >= self._limits.batch_size and not self._due.is_set():
-            self._due.set()
+        if len(items) >= self._limits.batch_size and not self._woken:
+            self._woken = True
+            self._thread.wake()
+        if not self._thread.running:
+            self._thread.start()
+
+    @property
+    def overflowed(self) -> int:
+        """Return how many items did not fit."""
+        return sum(list(self._overflows.values()))
 
     @property
     def undelivered(self) -> int:
         """Return how many items were dropped, refused, or are still here."""
-        return self.dropped + self.refused + len(self._items) + self._in_flight
+        return self.overflowed + self.refused + len(self._items) + len(self._batch)
+
+    def start(self) -> None:
+        """Have the thread ready before there is anything to export: near its end, an interpreter starts none."""
+        self._thread.start()
+
+    def begin_flush(self) -> Waiter:
+        """Begin to export what is queued; return what waits for it."""
+        return self._thread.flush() if self._items or self._batch else lambda _: True
 
     def flush(self, timeout: float) -> bool:
         """Export what is queued; return whether that was done within `timeout` seconds."""
-        if self._thread is None:
-            return True
-        end = time.monotonic() + timeout
-        with self._idle:
-            self._due.set()
-            while self._items or self._in_flight:
-                left = end - time.monotonic()
-                if left <= 0:
-                    return False
-                self._due.set()
-                self._idle.wait(left)
-        return True
+        return self.begin_flush()(timeout)
 
-    def close(self) -> None:
-        """Take nothing more and begin to export what is left; does not wait."""
+    def close(self, deadline: float) -> None:
+        """Take nothing more and begin to export what is left, until `deadline` (`time.monotonic()`); does not wait."""
         self._closed = True
-        self._due.set()
+        self._thread.stop(deadline)
 
     def join(self, timeout: float) -> bool:
         """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all left."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(max(0.0, timeout))
-        exporter = self._exporter
-        if exporter is not None:
-            try:
-                exporter.shutdown()  # cancels an export that is under way, so it stands after the wait
-            except Exception as error:  # noqa: BLE001 - somebody else's exporter must not fail the program's exit
-                _logger.debug("the %s exporter failed to shut down: %s", self.signal, error)
-        return not self._items and not self._in_flight
+        if self._thread.running or self._items or self._batch:
+            self._thread.finish(timeout)
+        self._delivery.release()
+        return not self._items and not self._batch
 
-    def hold(self, timeout: float = 1.0) -> bool:
-        """Keep exports from running until `release`: a fork in the middle of one leaves the child a broken channel."""
-        return self._exporting.acquire(timeout=timeout)
+    def park(self) -> None:
+        """Ask the thread to end for now: the process is about to fork."""
+        self._thread.park()
 
-    def release(self) -> None:
-        """Let exports run again."""
-        self._exporting.release()
+    def wait_parked(self, timeout: float) -> bool:
+        """Wait until the thread is gone, then let go of the connection; return whether it went."""
+        self._delivery.wait_connected(_LONGEST_START)
+        self._delivery.warm()
+        gone = self._thread.wait_parked(timeout)
+        if gone:
+            self._delivery.release()
+        return gone
+
+    def cancel(self) -> bool:
+        """Cancel an attempt that is under way; its batch is kept. Return whether it could be."""
+        return self._delivery.release()
+
+    def unpark(self) -> None:
+        """Let the thread run again."""
+        self._thread.unpark()
+
+    def resume(self) -> None:
+        """Have the thread running again if there is anything for it."""
+        if self._items or self._batch:
+            self._thread.start()
 
     def reset(self) -> None:
-        """Begin anew in a forked child."""
-        self.dropped = self.refused = 0
+        """Begin anew in a forked child: what was queued is the parent's to send."""
+        self._thread.reset()
+        self._delivery.reset()
+        self._report.reset()
         self._begin()
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"codeanatomy-{self.signal}", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        with suppress_instrumentation():  # an exporter's own calls make no telemetry
-            self._serve()
-
-    def _serve(self) -> None:
+    def _serve(self, reason: Reason) -> None:
         while True:
-            self._due.wait(self._limits.delay)
-            self._due.clear()
-            closed = self._closed  # read after the clear, so that a close in between wakes the next round
-            while batch := self._take():
-                self._export(batch)
-            with self._idle:
-                self._idle.notify_all()
-            if closed:
-                return
+            self._woken = False  # before the look at the queue, so that what comes after it wakes the thread again
+            if not self._batch and not self._next(only_full=reason == "size"):
+                break
+            missing = self._delivery.send(self._batch, len(self._batch))
+            if missing is None or self._thread.time_left <= 0 < missing:
+                break
+            self.refused += missing
+            self._batch = []
+        self._report.tell(overflowed=self.overflowed, refused=self.refused, reason=self._delivery.reason)
 
-    def _take(self) -> list[T]:
-        items = self._items
-        with self._lock:
-            batch = [items.popleft() for _ in range(min(len(items), self._limits.batch_size))]
-            self._in_flight = len(batch)
-        return batch
-
-    def _export(self, batch: Sequence[T]) -> None:
-        arrived = False
-        try:
-            with self._exporting:
-                if self._exporter is None:
-                    self._exporter = self._create_exporter()
-                arrived = delivered(self._exporter.export(batch))
-        except Exception as error:  # noqa: BLE001 - somebody else's exporter; the queue goes on
-            _logger.warning("exporting %s failed: %s: %s", self.signal, type(error).__name__, error)
-        with self._idle:
-            self._in_flight = 0
-            if not arrived:
-                self.refused += len(batch)
-            self._idle.notify_all()
+    def _next(self, *, only_full: bool) -> bool:
+        items, size = self._items, self._limits.batch_size
+        if not items or (only_full and len(items) < size and not self._thread.stopping):
+            return False
+        self._batch = [items.popleft() for _ in range(min(len(items), size))]
+        return True

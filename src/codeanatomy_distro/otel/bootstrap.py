@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry import _logs, metrics, propagate, trace
-from opentelemetry.propagators.composite import CompositePropagator
 
 from codeanatomy_distro import settings
-from codeanatomy_distro.obs.run_context import get_process_run_id, set_process_run_id
+from codeanatomy_distro.obs.attributes import normalize_attributes, to_text
+from codeanatomy_distro.obs.metrics import configure_run_id
+from codeanatomy_distro.obs.worker_context import Carrier
 from codeanatomy_distro.otel.config import OtelConfig, report_problems, resolve_otel_config
+from codeanatomy_distro.otel.propagators import create_propagator
+from codeanatomy_distro.otel.sdk_environment import sdk_environment
 from codeanatomy_distro.setting import Origin, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.view import View
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.otel.lifecycle import Lifecycle, Part
     from codeanatomy_distro.otel.providers import InMemoryExporters
 
-__all__ = ["OtelBootstrapOptions", "OtelProviders", "configure_otel", "is_configured"]
+__all__ = ["OtelBootstrapOptions", "OtelProviders", "configure_otel", "is_configured", "resume_worker"]
 
 T = TypeVar("T")
 _logger = logging.getLogger("codeanatomy_distro")
@@ -75,20 +80,43 @@ class OtelProviders:
 class _Configured:
     """The one configuration of this process: OpenTelemetry's globals can be set once, so ours is kept beside them."""
 
-    lock: Final = threading.Lock()
+    lock = threading.RLock()
     providers: OtelProviders | None = None
+    under_way = False
+
+    @classmethod
+    def renew_lock(cls) -> None:
+        """Forget, in a forked child, that another thread of the parent was configuring: it is not there any more."""
+        cls.lock = threading.RLock()
+        cls.under_way = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Configured.renew_lock)
 
 
 def configure_otel(*, service_name: str | None = None, options: OtelBootstrapOptions | None = None) -> OtelProviders:
     """Set up traces, metrics and logs for this process and return the providers.
 
-    `service_name` is the service's name unless ``OTEL_SERVICE_NAME`` gives one. A second call changes nothing and returns
-    the same providers. With ``OTEL_SDK_DISABLED=true`` nothing is loaded and all three are None. What can't be set up is
-    told in one warning and does not take the rest down; nothing is raised for what a user set.
+    `service_name` is the service's name unless ``OTEL_SERVICE_NAME`` or ``OTEL_RESOURCE_ATTRIBUTES`` gives one. A
+    second call, from any thread, changes nothing and returns the same providers. With ``OTEL_SDK_DISABLED=true``
+    nothing is loaded and all three are None. What can't be set up is told in one warning and does not take the rest
+    down; nothing is raised for what a user set.
     """
+    options = options or OtelBootstrapOptions()
     with _Configured.lock:
+        if _Configured.under_way:  # called by what is being set up, such as a plug-in; the call around this one goes on
+            return OtelProviders(None, None, None, resolve_otel_config(options.environ, options=options.settings))
         if _Configured.providers is None:
-            _Configured.providers = _configure(service_name, options or OtelBootstrapOptions())
+            _Configured.under_way = True
+            try:
+                _Configured.providers = _configure(service_name, options)
+            finally:
+                _Configured.under_way = False
+            if options.load_instrumentors and _Configured.providers.lifecycle is not None:
+                from codeanatomy_distro.otel import instrumentors  # start-up cost: not where the command loads them
+
+                instrumentors.load_instrumentors(_Configured.providers.config)
         return _Configured.providers
 
 
@@ -102,11 +130,19 @@ def _configure(service_name: str | None, options: OtelBootstrapOptions) -> OtelP
     report_problems(config)
     if config[settings.SDK_DISABLED]:
         return OtelProviders(None, None, None, config)
-    # Only now: the SDK is 100 ms that a process without telemetry must not pay.
-    from codeanatomy_distro.otel import instrumentors, lifecycle, providers, resources
+    try:
+        with sdk_environment(config):
+            return _configure_sdk(config, service_name, options)
+    except Exception as error:  # noqa: BLE001 - an SDK that can't be imported, say: the program must run all the same
+        _logger.warning("telemetry is off, for it could not be set up: %s: %s", type(error).__name__, to_text(error))
+        return OtelProviders(None, None, None, config)
 
-    if get_process_run_id() is None:
-        set_process_run_id(config[settings.RUN_ID])
+
+def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBootstrapOptions) -> OtelProviders:
+    # Only now, for start-up cost: the SDK is 100 ms that a process without telemetry must not pay.
+    from codeanatomy_distro.otel import lifecycle, process, providers, resources, workers
+    from codeanatomy_distro.otel.identity import Identity, given_instance_id
+
     test_mode = config[settings.TEST_MODE] if options.test_mode is None else options.test_mode
     if test_mode and config.resolved(settings.TRACES_SAMPLER).origin == Origin.DEFAULT:
         # A test that asserts on its telemetry needs all of it; one trace in ten would make it fail nine times in ten.
@@ -114,37 +150,73 @@ def _configure(service_name: str | None, options: OtelBootstrapOptions) -> OtelP
         config = resolve_otel_config(options.environ, options=everything)
     memory = providers.InMemoryExporters() if test_mode else None
     problems: list[Problem] = []
-    name = None if config[settings.SERVICE_NAME] else service_name
-    resource = resources.create_resource(config, service_name=name, overrides=options.resource_overrides)
+    resource = resources.create_resource(config, service_name=service_name, overrides=options.resource_overrides)
+    identity = Identity(resource, given_instance_id(config, options.resource_overrides))
 
     parts: list[Part] = []
     tracers = _attempt(
-        "traces",
-        lambda: providers.create_tracer_provider(config, resource, problems, parts, memory, options.span_processors),
+        "tracing",
+        lambda: providers.create_tracer_provider(
+            config, resource, problems, parts, memory, options.span_processors, identity
+        ),
     )
     meters = _attempt(
-        "metrics", lambda: providers.create_meter_provider(config, resource, problems, parts, memory, options.views)
+        "metrics",
+        lambda: providers.create_meter_provider(config, resource, problems, parts, memory, options.views, identity),
     )
-    loggers = _attempt("logs", lambda: providers.create_logger_provider(config, resource, problems, parts, memory))
+    loggers = _attempt(
+        "logs", lambda: providers.create_logger_provider(config, resource, problems, parts, memory, identity)
+    )
     report_problems(OtelConfig(config.values, tuple(problems)))
     _set_globals(config, tracers, meters, loggers)
-    watch = lifecycle.Lifecycle(
-        parts,
-        deadline=config[settings.SHUTDOWN_TIMEOUT] / 1000,
-        destination=config[settings.OTLP_ENDPOINT] or "the default OTLP endpoint",
-    )
+    watch = lifecycle.Lifecycle(parts, deadline=config[settings.SHUTDOWN_TIMEOUT] / 1000, identity=identity)
     watch.install()
-    if options.load_instrumentors:
-        instrumentors.load_instrumentors()
+    workers.watch(watch, resume_worker, _worker_options(service_name, options))
+    process.enter_run(config, watch)
     return OtelProviders(tracers, meters, loggers, config, resource, memory, watch)
 
 
-def _attempt(signal: str, create: Callable[[], T]) -> T | None:
-    """Return what `create` makes, or None with a warning: one signal must not take the others down."""
+def _worker_options(service_name: str | None, options: OtelBootstrapOptions) -> dict[str, Any]:
+    """Return what a worker in a new interpreter is set up with; views and processors are code, and stay behind."""
+    return {
+        "service_name": service_name,
+        "settings": dict(options.settings),
+        "resource_overrides": normalize_attributes(options.resource_overrides),
+        "test_mode": options.test_mode,
+    }
+
+
+def resume_worker(place: tuple[str, ...], options: Mapping[str, Any]) -> None:
+    """Set up a worker process that another of the run started: unpickling its process object calls this; never raises.
+
+    Under `opentelemetry-instrument` the worker is set up already; it then only takes its place, a `Carrier` as a tuple.
+    """
+    try:
+        providers = configure_otel(
+            service_name=options["service_name"],
+            options=OtelBootstrapOptions(
+                settings=options["settings"],
+                resource_overrides=options["resource_overrides"],
+                test_mode=options["test_mode"],
+            ),
+        )
+        if providers.lifecycle is None:
+            return
+        from codeanatomy_distro.otel import process  # start-up cost, as above
+
+        providers.lifecycle.become_worker()
+        if place:
+            process.enter_worker(Carrier(*place))
+    except Exception as error:  # noqa: BLE001 - the user's worker must start whatever happens here
+        _logger.warning("a worker process goes without telemetry: %s: %s", type(error).__name__, to_text(error))
+
+
+def _attempt(part: str, create: Callable[[], T]) -> T | None:
+    """Return what `create` makes, or None with a warning: one part must not take the others down."""
     try:
         return create()
     except Exception as error:  # noqa: BLE001 - see above
-        _logger.warning("%s are off, for they could not be set up: %s: %s", signal, type(error).__name__, error)
+        _logger.warning("no %s, for it could not be set up: %s: %s", part, type(error).__name__, to_text(error))
         return None
 
 
@@ -160,28 +232,17 @@ def _set_globals(
         metrics.set_meter_provider(meters)
     if loggers is not None:
         _logs.set_logger_provider(loggers)
-    _set_propagators(config)
+    configure_run_id(config[settings.METRIC_RUN_ID])
+    # The API has read the variable when it was imported, before any distro could set it.
+    propagate.set_global_textmap(create_propagator(config))
     level = config[settings.LOG_LEVEL]
     if level:
         logging.getLogger("opentelemetry").setLevel(level)
         logging.getLogger("codeanatomy_distro").setLevel(level)
-    from codeanatomy_distro.otel import correlation  # start-up cost: it imports instrumentation-logging
+    _attempt("log correlation", lambda: _configure_logging(config, loggers))
+
+
+def _configure_logging(config: OtelConfig, loggers: LoggerProvider | None) -> None:
+    from codeanatomy_distro.otel import correlation  # start-up cost: it imports the logging instrumentation
 
     correlation.configure_logging(config, loggers)
-
-
-def _set_propagators(config: OtelConfig) -> None:
-    """Set the propagators again: the API reads the variable when it is imported, before any distro could set it."""
-    from importlib.metadata import entry_points
-
-    chosen: list[Any] = []
-    for name in config[settings.PROPAGATORS]:
-        if name.lower() == "none":
-            break
-        entry = next(iter(entry_points(group="opentelemetry_propagator", name=name)), None)
-        if entry is None:
-            reason, used = "no propagator of that name is installed", "the others"
-            report_problems(OtelConfig({}, (Problem(settings.PROPAGATORS.name, name, reason, used),)))
-        else:
-            chosen.append(entry.load()())
-    propagate.set_global_textmap(CompositePropagator(chosen))

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from codeanatomy_distro import settings
-from codeanatomy_distro.otel.profiles import PROFILES
+from codeanatomy_distro.otel.related_settings import DEFAULT_RATIO, repair_related
+from codeanatomy_distro.otel.sdk_environment import sdk_environment
+from codeanatomy_distro.profiles import PROFILES
 from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting, environment, resolve
+from codeanatomy_distro.setting_kinds import BadValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codeanatomy_distro.otel.declarative import ConfigFile
+    from codeanatomy_distro.otel.sampling_rules import SamplingRule
 
 __all__ = ["SIGNALS", "OtelConfig", "report_problems", "resolve_otel_config"]
 
 T = TypeVar("T")
 
 SIGNALS: Final = ("traces", "metrics", "logs")
-RATIO_SAMPLERS: Final = ("traceidratio", "parentbased_traceidratio", "codeanatomy")
-DEFAULT_RATIO: Final = 0.1
 
 _logger = logging.getLogger("codeanatomy_distro")
 _said: Final[set[str]] = set()
@@ -26,15 +32,18 @@ _said: Final[set[str]] = set()
 
 @dataclass(frozen=True)
 class OtelConfig:
-    """What the environment, the profile and the defaults come to.
+    """What the environment, the profile, the declarative file and the defaults come to.
 
     ``config[settings.SERVICE_NAME]`` is a setting's value, typed as its row is; `resolved` gives it with its origin.
-    `problems` holds what could not be used as given; nothing in it stops the program.
+    `problems` holds what could not be used as given; nothing in it stops the program. `file` is the declarative file
+    that was read, `sampling_rules` are those of the ``codeanatomy`` sampler.
     """
 
     values: Mapping[str, Resolved[Any]]
     problems: tuple[Problem, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    file: ConfigFile | None = None
+    sampling_rules: tuple[SamplingRule, ...] = ()
 
     def __getitem__(self, setting: Setting[T]) -> T:
         """Return the value of `setting`."""
@@ -52,7 +61,11 @@ class OtelConfig:
     @property
     def sampler_ratio(self) -> float:
         """Return the ratio of a ratio sampler, from 0 to 1."""
-        return float(self[settings.TRACES_SAMPLER_ARG] or DEFAULT_RATIO)
+        argument = self[settings.TRACES_SAMPLER_ARG]
+        try:
+            return settings.RATIO.parse(argument) if argument else DEFAULT_RATIO
+        except BadValue:  # the argument of a sampler that takes something else
+            return DEFAULT_RATIO
 
 
 def resolve_otel_config(
@@ -76,8 +89,33 @@ def resolve_otel_config(
             found = Resolved(found.value, Origin.OPTION, found.variable)
         values[setting.name] = found
         problems += wrong
-    _repair(values, problems)
-    return OtelConfig(MappingProxyType(values), tuple(problems), MappingProxyType(source))
+    rules = repair_related(values, problems, source)
+    # One message a variable: what is told last of it is what was done in the end.
+    told = tuple({problem.variable: problem for problem in problems}.values())
+    config = OtelConfig(MappingProxyType(values), told, MappingProxyType(source), sampling_rules=rules)
+    return _with_file(config) if config[settings.CONFIG_FILE] else config
+
+
+def _with_file(config: OtelConfig) -> OtelConfig:
+    """Return `config` with what its declarative file says, or with the problem that the file could not be read."""
+    from codeanatomy_distro.otel.declarative import read_config_file  # start-up cost: a schema library, for a few users
+
+    named = config.resolved(settings.CONFIG_FILE)
+    values = dict(config.values)
+    try:
+        with sdk_environment(config):  # the library that reads the file imports the SDK
+            file = read_config_file(str(named.value))
+    except BadValue as bad:
+        variable = named.variable or settings.CONFIG_FILE.name
+        problem = Problem(variable, str(named.value), str(bad), "the variables and the defaults")
+        values[settings.CONFIG_FILE.name] = Resolved(None, Origin.DEFAULT, named.variable)
+        others = (told for told in config.problems if told.variable != variable)
+        return replace(config, values=MappingProxyType(values), problems=(*others, problem))
+    for setting in settings.TABLE:
+        value = file.find(setting)
+        if value is not None and values[setting.name].origin != Origin.OPTION:
+            values[setting.name] = Resolved(value, Origin.FILE, settings.CONFIG_FILE.name)
+    return replace(config, values=MappingProxyType(values), file=file)
 
 
 def report_problems(config: OtelConfig) -> None:
@@ -87,32 +125,3 @@ def report_problems(config: OtelConfig) -> None:
         if line not in _said:
             _said.add(line)
             _logger.warning("%s", line)
-
-
-def _repair(values: dict[str, Resolved[Any]], problems: list[Problem]) -> None:
-    """Bring values that contradict each other to the nearest that do not."""
-    for batch, queue in (
-        (settings.BSP_MAX_EXPORT_BATCH_SIZE, settings.BSP_MAX_QUEUE_SIZE),
-        (settings.BLRP_MAX_EXPORT_BATCH_SIZE, settings.BLRP_MAX_QUEUE_SIZE),
-    ):
-        size, room = values[batch.name], values[queue.name]
-        if size.value > room.value:
-            values[batch.name] = Resolved(room.value, size.origin, size.variable)
-            if size.origin != Origin.DEFAULT:  # a smaller queue alone is no mistake: the batch follows it
-                reason = f"a batch can't be larger than the queue ({queue.name}={room.value})"
-                problems.append(Problem(batch.name, str(size.value), reason, str(room.value)))
-    _repair_sampler_argument(values, problems)
-
-
-def _repair_sampler_argument(values: dict[str, Resolved[Any]], problems: list[Problem]) -> None:
-    sampler, argument = values[settings.TRACES_SAMPLER.name], values[settings.TRACES_SAMPLER_ARG.name]
-    if sampler.value not in RATIO_SAMPLERS or argument.value is None:
-        return
-    try:
-        ratio = settings.RATIO.parse(argument.value)
-    except ValueError as bad:
-        problems.append(
-            Problem(settings.TRACES_SAMPLER_ARG.name, argument.value, f"as a ratio it {bad}", f"{DEFAULT_RATIO}")
-        )
-        ratio = DEFAULT_RATIO
-    values[settings.TRACES_SAMPLER_ARG.name] = Resolved(str(ratio), argument.origin, argument.variable)

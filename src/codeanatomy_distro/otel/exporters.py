@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from functools import partial
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.util import _importlib_metadata as metadata
+
 from codeanatomy_distro import settings
+from codeanatomy_distro.otel.delivery import ExporterFactory
+from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
 from codeanatomy_distro.setting import Problem
 
 if TYPE_CHECKING:
-    from codeanatomy_distro.otel.batching import Exporter
     from codeanatomy_distro.otel.config import OtelConfig
+    from codeanatomy_distro.otel.delivery import Exporter
+    from codeanatomy_distro.otel.otlp_exporter import OtlpExporter
 
-__all__ = ["create_otlp_exporter", "exporter_factories"]
+__all__ = ["PluginExporter", "create_otlp_exporter", "exporter_factories"]
 
+_logger = logging.getLogger("codeanatomy_distro.export")
 _GROUPS: Final = {
     "traces": "opentelemetry_traces_exporter",
     "metrics": "opentelemetry_metrics_exporter",
@@ -29,7 +34,29 @@ _HTTP_PATH: Final = {"traces": "v1/traces", "metrics": "v1/metrics", "logs": "v1
 _DEFAULT_ENDPOINT: Final = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
 
 
-def exporter_factories(config: OtelConfig, signal: str, problems: list[Problem]) -> list[Callable[[], Exporter]]:
+class PluginExporter:
+    """Any exporter with OpenTelemetry's own interface. What it fails to deliver is not sent again: it can't say why."""
+
+    def __init__(self, exporter: Any) -> None:  # noqa: ANN401 - the three signals' exporters share no class
+        self._exporter = exporter
+
+    def export(self, batch: Any, timeout: float, /) -> Outcome:  # noqa: ANN401, ARG002 - the interface has no timeout
+        """Hand over `batch`."""
+        result = self._exporter.export(batch)
+        # Its own interface returns one enumeration a signal; the names are the same.
+        return ARRIVED if getattr(result, "name", "") == "SUCCESS" else Outcome(arrived=False, reason="it failed")
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()
+
+    @property
+    def cancels(self) -> bool:
+        """Return False: that is not part of the interface."""
+        return False
+
+
+def exporter_factories(config: OtelConfig, signal: str, problems: list[Problem]) -> list[ExporterFactory]:
     """Return a factory for each exporter that `config` names for `signal`; none when it says ``none``.
 
     A name that no package provides is told in `problems`; if no usable one is left, OTLP takes its place, for a typing
@@ -40,38 +67,76 @@ def exporter_factories(config: OtelConfig, signal: str, problems: list[Problem])
     names = [name for name in named if name.lower() != "none"]
     if not names:
         return []
-    factories: list[Callable[[], Exporter]] = []
+    factories: list[ExporterFactory] = []
     for name in names:
         lowered = name.lower()
         if lowered == "otlp" or lowered in _PROTOCOL_OF:
-            factories.append(partial(create_otlp_exporter, config, signal, _PROTOCOL_OF.get(lowered)))
+            factories.append(_otlp_factory(config, signal, _PROTOCOL_OF.get(lowered)))
             continue
-        found = next(iter(entry_points(group=_GROUPS[signal], name=name)), None)
+        found = next(iter(metadata.entry_points(group=_GROUPS[signal], name=name)), None)
         if found is None:
             instead = "the others" if len(names) > 1 else "otlp"
             problems.append(Problem(setting.name, name, "no exporter of that name is installed", instead))
         else:
-            factories.append(partial(_load, found))
-    return factories or [partial(create_otlp_exporter, config, signal, None)]
+            factories.append(ExporterFactory(partial(_load, found), f"the exporter {name}"))
+    return factories or [_otlp_factory(config, signal, None)]
 
 
 def _load(entry: Any) -> Exporter:  # noqa: ANN401 - an entry point
-    return entry.load()()
+    return PluginExporter(entry.load()())
 
 
-def create_otlp_exporter(config: OtelConfig, signal: str, protocol: str | None = None) -> Exporter:
-    """Return the OTLP exporter of `signal`, over `protocol` or the one that `config` gives."""
-    chosen = protocol or config.for_signal(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL)
-    # Only what is set goes in as an argument: for the rest the exporter's own reading of its variables holds.
-    arguments: dict[str, Any] = {
-        "endpoint": _endpoint(config, signal, chosen),
-        "timeout": config.for_signal(signal, settings.SIGNAL_TIMEOUT, settings.OTLP_TIMEOUT),
-        "headers": dict(config.for_signal(signal, settings.SIGNAL_HEADERS, settings.OTLP_HEADERS)),
-    }
+def _otlp_factory(config: OtelConfig, signal: str, protocol: str | None) -> ExporterFactory:
+    chosen = protocol or _protocol(config, signal)
+    create = partial(create_otlp_exporter, config, signal, chosen)
+    return ExporterFactory(create, _endpoint(config, signal, chosen), partial(_warm, signal, chosen))
+
+
+def _warm(signal: str, protocol: str) -> None:
+    from codeanatomy_distro.otel.otlp_exporter import answer_reader, encoder  # start-up cost, here and below
+
+    if protocol == "grpc":
+        from codeanatomy_distro.otel import otlp_grpc as sender
+    else:
+        from codeanatomy_distro.otel import otlp_http as sender
+    encoder(signal)
+    answer_reader(signal)
+    _logger.debug("%s is ready to be used", sender.__name__)
+
+
+def create_otlp_exporter(config: OtelConfig, signal: str, protocol: str | None = None) -> OtlpExporter:
+    """Return the OTLP exporter of `signal`, over `protocol` or the one that `config` gives.
+
+    Raises what a wrong certificate file raises.
+    """
+    from codeanatomy_distro.otel.otlp_exporter import OtlpExporter  # start-up cost
+
+    chosen = protocol or _protocol(config, signal)
+    endpoint = _endpoint(config, signal, chosen)
+    headers = config.for_signal(signal, settings.SIGNAL_HEADERS, settings.OTLP_HEADERS)
     compression = config.for_signal(signal, settings.SIGNAL_COMPRESSION, settings.OTLP_COMPRESSION)
+    authorities = config.for_signal(signal, settings.SIGNAL_CERTIFICATE, settings.OTLP_CERTIFICATE)
+    key = config.for_signal(signal, settings.SIGNAL_CLIENT_KEY, settings.OTLP_CLIENT_KEY)
+    certificate = config.for_signal(signal, settings.SIGNAL_CLIENT_CERTIFICATE, settings.OTLP_CLIENT_CERTIFICATE)
+    timeout = config.for_signal(signal, settings.SIGNAL_TIMEOUT, settings.OTLP_TIMEOUT)
     if chosen == "grpc":
-        return _grpc(signal, {**arguments, "insecure": _insecure(config, signal), "compression": compression})
-    return _http(signal, {**arguments, "compression": compression})
+        from codeanatomy_distro.otel.otlp_grpc import GrpcSender, create_credentials
+
+        plain = _insecure(config, signal, endpoint)
+        credentials = None if plain else create_credentials(authorities, key, certificate)
+        sender = GrpcSender(signal, endpoint, credentials=credentials, headers=headers, compression=compression)
+        return OtlpExporter(signal, sender, timeout)
+    from codeanatomy_distro.otel.otlp_http import HttpSender
+
+    client = (certificate, key) if certificate and key else certificate
+    poster = HttpSender(
+        signal, endpoint, certificate=authorities, client=client, headers=headers, compression=compression
+    )
+    return OtlpExporter(signal, poster, timeout)
+
+
+def _protocol(config: OtelConfig, signal: str) -> str:
+    return config.for_signal(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL)
 
 
 def _endpoint(config: OtelConfig, signal: str, protocol: str) -> str:
@@ -82,36 +147,10 @@ def _endpoint(config: OtelConfig, signal: str, protocol: str) -> str:
     return base if protocol == "grpc" else f"{base.rstrip('/')}/{_HTTP_PATH[signal]}"
 
 
-def _insecure(config: OtelConfig, signal: str) -> bool | None:
+def _insecure(config: OtelConfig, signal: str, endpoint: str) -> bool:
+    """Return whether gRPC goes in plain text: by the scheme, where it has one that says so, else by the setting."""
+    if endpoint.startswith(("http:", "https:")):
+        return endpoint.startswith("http:")
     own = config[settings.SIGNAL_INSECURE[signal]]
-    return config[settings.OTLP_INSECURE] if own is None else own
-
-
-def _grpc(signal: str, arguments: dict[str, Any]) -> Exporter:
-    import grpc  # start-up cost: 20 ms and 15 MB that a program which exports nothing need not pay
-
-    compressions = {"none": grpc.Compression.NoCompression, "gzip": grpc.Compression.Gzip}
-    arguments["compression"] = compressions.get(arguments["compression"], grpc.Compression.Deflate)
-    arguments["headers"] = tuple((key.lower(), value) for key, value in arguments["headers"].items())
-    match signal:
-        case "traces":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Created
-        case "metrics":
-            from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as Created
-        case _:
-            from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as Created
-    return Created(**arguments)
-
-
-def _http(signal: str, arguments: dict[str, Any]) -> Exporter:
-    from opentelemetry.exporter.otlp.proto.http import Compression  # start-up cost, as for gRPC
-
-    arguments["compression"] = Compression(arguments["compression"])
-    match signal:
-        case "traces":
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Created
-        case "metrics":
-            from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as Created
-        case _:
-            from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as Created
-    return Created(**arguments)
+    chosen = config[settings.OTLP_INSECURE] if own is None else own
+    return True if chosen is None else chosen

@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import entry_points
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from opentelemetry.instrumentation.dependencies import DependencyConflictError
+from opentelemetry.util import _importlib_metadata as metadata
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.obs.attributes import to_text
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from codeanatomy_distro.otel.config import OtelConfig
+    from codeanatomy_distro.setting import Setting
 
 __all__ = ["load_instrumentors", "wanted"]
 
+T = TypeVar("T")
 _logger = logging.getLogger("codeanatomy_distro")
-_OURS: Final = frozenset({"datafusion", "hamilton"})
+_OURS: Final = frozenset({"concurrency", "datafusion", "hamilton"})
 _LOGGING: Final = "logging"
 _SYSTEM_METRICS: Final = "system_metrics"
 
 
-def wanted(name: str) -> bool:
-    """Return whether the instrumentor `name` is to be loaded by the settings.
+def wanted(name: str, config: OtelConfig | None = None) -> bool:
+    """Return whether the instrumentor `name` is to be loaded by the settings, those of `config` or of the environment.
 
-    ``logging`` is not: log correlation is set up with the providers, by arguments that leave the program's logging alone.
+    ``logging`` is not: log correlation is set up with the providers, by arguments that leave the program's own logging
+    alone.
     """
-    disabled = settings.current(settings.DISABLED_INSTRUMENTATIONS)
-    if settings.current(settings.SDK_DISABLED) or name == _LOGGING or name in disabled or "*" in disabled:
+    disabled = _value(settings.DISABLED_INSTRUMENTATIONS, config)
+    if name == _LOGGING or name in disabled or "*" in disabled or _value(settings.SDK_DISABLED, config):
         return False
-    return name != _SYSTEM_METRICS or settings.current(settings.SYSTEM_METRICS)
+    return name != _SYSTEM_METRICS or _value(settings.SYSTEM_METRICS, config)
 
 
-def load_instrumentors() -> None:
-    """Load our instrumentors, and every other with ``CODEANATOMY_OTEL_AUTO_INSTRUMENTATION``; one that fails is told."""
-    every = settings.current(settings.AUTO_INSTRUMENTATION)
-    for entry in entry_points(group="opentelemetry_instrumentor"):
-        if not wanted(entry.name) or not (every or entry.name in _OURS or entry.name == _SYSTEM_METRICS):
-            continue
-        try:
-            entry.load()().instrument()
-        except ModuleNotFoundError as missing:
-            _logger.debug("instrumentor %r is left out: %s", entry.name, missing)
-        except Exception as error:  # noqa: BLE001 - any instrumentor; the others must load
-            _logger.warning("instrumentor %r failed and is left out: %s: %s", entry.name, type(error).__name__, error)
+def load_instrumentors(config: OtelConfig | None = None) -> None:
+    """Load our instrumentors, and the others with ``CODEANATOMY_OTEL_AUTO_INSTRUMENTATION``; one that fails is told."""
+    every = _value(settings.AUTO_INSTRUMENTATION, config)
+    for entry in metadata.entry_points(group="opentelemetry_instrumentor"):
+        if wanted(entry.name, config) and (every or entry.name in _OURS or entry.name == _SYSTEM_METRICS):
+            _load(entry)
+
+
+def _value(setting: Setting[T], config: OtelConfig | None) -> T:
+    return settings.current(setting) if config is None else config[setting]
+
+
+def _load(entry: EntryPoint) -> None:
+    try:
+        instrumentor = entry.load()()
+        if not getattr(instrumentor, "is_instrumented_by_opentelemetry", False):  # the program may have done it itself
+            # Without the argument, the instrumentor of a library that is not there would say so on stderr.
+            instrumentor.instrument(raise_exception_on_conflict=True)
+    except (DependencyConflictError, ModuleNotFoundError) as missing:
+        _logger.debug("instrumentor %r is left out: %s", entry.name, missing)
+    except Exception as error:  # noqa: BLE001 - any instrumentor; the others must load
+        text = to_text(error)
+        _logger.warning("instrumentor %r failed and is left out: %s: %s", entry.name, type(error).__name__, text)

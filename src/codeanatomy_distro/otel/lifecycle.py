@@ -1,45 +1,75 @@
-"""From the first export to the last: leaving under one deadline, and starting anew in a forked child."""
+"""From the first export to the last: every part that exports, flushed together, left together, forked together."""
 
 from __future__ import annotations
 
 import atexit
-import os
-import signal
+import logging
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
-from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from codeanatomy_distro.otel import fork, leaving
+from codeanatomy_distro.otel.signals import SignalWatch
+
+if TYPE_CHECKING:
+    from codeanatomy_distro.otel.export_thread import Waiter
+    from codeanatomy_distro.otel.identity import Identity
 
 __all__ = ["Lifecycle", "Part"]
+
+_logger = logging.getLogger("codeanatomy_distro.export")
+_PARK_SECONDS: Final = 0.25  # what a fork waits for exports that are under way, all together, before it cancels them
+_CANCEL_SECONDS: Final = 1.0
+_MARGIN: Final = 0.05  # seconds past the deadline in which the last attempt, that ends with it, may still be counted
 
 
 class Part(Protocol):
     """One end of the export: a queue of spans or log records, or a metric reader."""
 
     signal: str
+    destination: str
 
     @property
     def undelivered(self) -> int:
         """Items that have not been delivered."""
         ...
 
-    def close(self) -> None:
-        """Begin the last export; must not wait."""
+    def begin_flush(self) -> Waiter:
+        """Begin to export what there is; return what waits for it."""
+        ...
+
+    def close(self, deadline: float) -> None:
+        """Begin the last export, until `deadline` (`time.monotonic()`); must not wait."""
         ...
 
     def join(self, timeout: float) -> bool:
-        """Wait for the last export at most `timeout` seconds."""
+        """Wait for the last export at most `timeout` seconds, then let go of the connection."""
         ...
 
-    def hold(self, timeout: float = 1.0) -> bool:
-        """Keep exports from running."""
+    def start(self) -> None:
+        """Have the part's thread ready."""
         ...
 
-    def release(self) -> None:
-        """Let exports run again."""
+    def park(self) -> None:
+        """Ask the part's thread to end for now."""
+        ...
+
+    def wait_parked(self, timeout: float) -> bool:
+        """Wait for what `park` asked."""
+        ...
+
+    def cancel(self) -> bool:
+        """Cancel an attempt that is under way; return whether that can be done."""
+        ...
+
+    def unpark(self) -> None:
+        """Let the part's thread run again."""
+        ...
+
+    def resume(self) -> None:
+        """Have the part's thread running again if there is anything for it."""
         ...
 
     def reset(self) -> None:
@@ -50,90 +80,141 @@ class Part(Protocol):
 class Lifecycle:
     """Holds what exports, and sees it through fork, signal and exit.
 
-    `deadline` is in seconds and for all parts together (``CODEANATOMY_OTEL_SHUTDOWN_TIMEOUT``). `destination` is what the
-    line about undelivered telemetry names.
+    `deadline` is in seconds and for all parts together (``CODEANATOMY_OTEL_SHUTDOWN_TIMEOUT``).
     """
 
-    def __init__(self, parts: Sequence[Part], *, deadline: float, destination: str) -> None:
+    def __init__(self, parts: Sequence[Part], *, deadline: float, identity: Identity | None = None) -> None:
         self._parts = list(parts)
         self._deadline = deadline
-        self._destination = destination
-        self._before_exit: list[Callable[[], None]] = []
+        self._identity = identity
+        self._before_exit: list[Callable[[int | None], None]] = []
+        self._leaving = threading.Lock()
         self._left = False
-        self._held: list[Part] = []
-        self._previous_sigterm: Any = None
+        self._leaving_thread = 0
+        self._paused = False
+        self._signals = SignalWatch(self)
 
-    def before_exit(self, action: Callable[[], None]) -> None:
-        """Run `action` before the last export, such as the end of the span around the process."""
+    @property
+    def deadline(self) -> float:
+        """Return how many seconds leaving may take."""
+        return self._deadline
+
+    def before_exit(self, action: Callable[[int | None], None]) -> None:
+        """Run `action` before the last export, with the number of the signal that ends the process, or None."""
         self._before_exit.append(action)
 
     def install(self) -> None:
-        """Take part in this process's exit, its forks and its SIGTERM."""
-        atexit.register(self.shutdown)
-        if hasattr(os, "register_at_fork"):
-            # A fork hook can't be taken back, so that it must not keep a lifecycle alive that has ended.
-            this = weakref.ref(self)
-            os.register_at_fork(
-                before=lambda: _call(this, Lifecycle._hold),
-                after_in_parent=lambda: _call(this, Lifecycle._release),
-                after_in_child=lambda: _call(this, Lifecycle._reset),
-            )
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            # Only where nobody else acts on it. A handler that the program sets later replaces this one, as it would
-            # replace the default action; the program's own exit then flushes.
-            self._previous_sigterm = signal.signal(signal.SIGTERM, self._on_sigterm)
+        """Take part in this process's exit, its forks and its signals."""
+        atexit.register(self._at_exit)
+        fork.watch(self)
+        self._signals.install()
+
+    def prepare(self) -> None:
+        """Have the threads ready, for something that is sure to come at the very end."""
+        for part in self._parts:
+            part.start()
 
     def flush(self, timeout: float) -> bool:
-        """Export what is queued now, all parts at once; return whether that was done in `timeout` seconds."""
+        """Export what is there now, all parts at once; return whether that was done in `timeout` seconds."""
         end = time.monotonic() + timeout
-        threads = [
-            threading.Thread(target=flush, args=(timeout,), daemon=True)
-            for part in self._parts
-            if (flush := getattr(part, "flush", None)) is not None
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+        waiters = [part.begin_flush() for part in self._parts]
+        return all([waiter(end - time.monotonic()) for waiter in waiters])
 
-    def shutdown(self) -> None:
-        """Export what is left, all parts at once under one deadline, and say what could not be delivered. Once only."""
-        if self._left:
+    def shutdown(self, ended_by: int | None = None) -> None:
+        """Export what is left, all parts at once under one deadline, and say what could not be delivered. Once only.
+
+        `ended_by` is the number of the signal that ends the process, if one does.
+        """
+        if not self._leaving.acquire(blocking=False):
             return
-        self._left = True
-        atexit.unregister(self.shutdown)
-        for action in self._before_exit:
-            action()
+        self._leaving_thread = threading.get_ident()
         end = time.monotonic() + self._deadline
-        for part in self._parts:
-            part.close()
-        for part in self._parts:
-            part.join(end - time.monotonic())
-        lost = [f"{part.undelivered} {part.signal}" for part in self._parts if part.undelivered]
-        if lost:
-            sys.stderr.write(f"codeanatomy-distro: not delivered to {self._destination}: {', '.join(lost)}\n")
+        try:
+            for action in self._before_exit:
+                action(ended_by)
+            for part in self._parts:
+                part.close(end)
+            for part in self._parts:
+                part.join(end + _MARGIN - time.monotonic())
+        except KeyboardInterrupt:
+            _logger.debug("somebody does not want to wait for the last export")
+        self._left = True
+        self._tell_losses()
+        self._signals.act_on_pending()
 
-    def _on_sigterm(self, number: int, _frame: FrameType | None) -> None:
+    @property
+    def leaving(self) -> bool:
+        """Return whether `shutdown` is under way."""
+        return self._leaving.locked() and not self._left
+
+    @property
+    def leaves_on_this_thread(self) -> bool:
+        """Return whether it is the calling thread, further down its stack, that is in `shutdown`."""
+        return self.leaving and self._leaving_thread == threading.get_ident()
+
+    def _at_exit(self) -> None:
         self.shutdown()
-        # Back to what was there, and again: the exit status must be that of a process ended by the signal.
-        signal.signal(number, self._previous_sigterm or signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        self._signals.uninstall()
+        leaving.keep_interrupt()
 
-    def _hold(self) -> None:
-        self._held = [part for part in self._parts if part.hold()]
+    def _tell_losses(self) -> None:
+        lost: dict[str, list[str]] = {}
+        for part in self._parts:
+            if count := part.undelivered:
+                lost.setdefault(part.destination, []).append(f"{count} {part.signal}")
+        if lost and sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - None under pythonw, and where it was closed
+            line = "; ".join(f"{', '.join(counts)} to {destination}" for destination, counts in lost.items())
+            try:
+                sys.stderr.write(f"codeanatomy-distro: not delivered: {line}\n")
+                sys.stderr.flush()
+            except (OSError, ValueError):
+                return  # nobody reads it: a closed pipe must not become the program's exit code
 
-    def _release(self) -> None:
-        while self._held:
-            self._held.pop().release()
+    def become_worker(self) -> None:
+        """Take on an identity of its own, in a new interpreter that was told to be a worker."""
+        if self._identity is not None and self._identity.shared:
+            self._identity.renew()
 
-    def _reset(self) -> None:
-        self._held.clear()
+    def before_fork(self) -> None:
+        """Bring the process to a state that a child can inherit: none of our threads, no connection, no lock held.
+
+        Threads make Python 3.12 warn of the fork, and a gRPC channel that is inherited in the middle of a call hangs the
+        child; a closed one costs its next export some milliseconds.
+        """
+        self._signals.park()
+        for part in self._parts:
+            part.park()
+        end = time.monotonic() + _PARK_SECONDS
+        late = [part for part in self._parts if not part.wait_parked(end - time.monotonic())]
+        cancelled = [part for part in late if part.cancel()]
+        end = time.monotonic() + _CANCEL_SECONDS
+        for part in cancelled:
+            part.wait_parked(end - time.monotonic())
+
+    def after_fork_in_parent(self, *, later: bool) -> None:
+        """Go on; with `later`, the threads start with the next telemetry or `resume` (see `fork`)."""
+        for part in self._parts:
+            part.unpark()
+        self._paused = True
+        if not later:
+            self.resume()
+
+    def resume(self) -> None:
+        """Start the threads that a fork has ended, if it was put off until now."""
+        if self._paused:
+            self._paused = False
+            self._signals.resume()
+            for part in self._parts:
+                part.resume()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: nothing of the parent's is this process's to export."""
+        self._leaving = threading.Lock()
+        self._left = self._paused = False
+        self._before_exit.clear()
+        if self._identity is not None:
+            self._identity.renew()
         for part in self._parts:
             part.reset()
-
-
-def _call(this: weakref.ref[Lifecycle], method: Callable[[Lifecycle], None]) -> None:
-    lifecycle = this()
-    if lifecycle is not None:
-        method(lifecycle)
+            part.resume()
+        self._signals.renew()

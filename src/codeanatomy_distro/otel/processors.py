@@ -23,7 +23,11 @@ __all__ = ["RunIdLogRecordProcessor", "RunIdSpanProcessor"]
 
 
 class RunIdSpanProcessor(SpanProcessor):
-    """Puts ``codeanatomy.run_id`` on each span as it starts, when there is a run."""
+    """Puts ``codeanatomy.run_id`` on each span as it starts, when there is a run.
+
+    A provider whose sampler is a `SamplingRuleSampler` needs none: that puts the run id on a span with the rule's name,
+    for a good part less.
+    """
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the base class's own
         """Set the run id that is current where the span starts."""

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.otel.delivery import ExporterFactory
+from codeanatomy_distro.otel.prepared_exporter import PreparedExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from codeanatomy_distro.otel.batching import Exporter
     from codeanatomy_distro.otel.config import OtelConfig
+    from codeanatomy_distro.otel.delivery import Exporter
 
 __all__ = ["repository_roots", "with_redaction"]
 
 
-def with_redaction(create_exporter: Callable[[], Exporter], signal: str, config: OtelConfig) -> Callable[[], Exporter]:
+def with_redaction(create_exporter: ExporterFactory, signal: str, config: OtelConfig) -> ExporterFactory:
     """Return a factory whose exporter redacts as `config` says, or `create_exporter` itself for ``off``."""
     if config[settings.REDACTION] == "off":
         return create_exporter
@@ -40,9 +40,11 @@ def with_redaction(create_exporter: Callable[[], Exporter], signal: str, config:
             "logs": redacting.RedactingLogRecordExporter,
         }
         exporter = create_exporter()
-        return exporter if redactor is None else wrappers[signal](exporter, redactor)
+        if redactor is None:
+            return exporter
+        return PreparedExporter(exporter, lambda inner: wrappers[signal](inner, redactor))
 
-    return create
+    return ExporterFactory(create, create_exporter.destination, create_exporter.warm)
 
 
 def repository_roots(directory: str) -> tuple[str, ...]:

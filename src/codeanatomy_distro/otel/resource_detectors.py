@@ -9,15 +9,20 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector
+from opentelemetry.util import _importlib_metadata as metadata
+from opentelemetry.util._importlib_metadata import EntryPoint
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.obs.attributes import normalize_attributes, to_text
 from codeanatomy_distro.setting import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "ContainerResourceDetector",
@@ -29,8 +34,8 @@ _logger = logging.getLogger("codeanatomy_distro.resource")
 _GROUP: Final = "opentelemetry_resource_detector"
 _LONGEST: Final = 2.0  # seconds for all detectors together: they read files and, some of them, the network
 _OF_THE_ENVIRONMENT: Final = frozenset({"otel", "service_instance"})  # what build_resource does itself
-_CONTAINER_ID: Final = re.compile(r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope)?$")
-_CONTAINER_MOUNT: Final = re.compile(r"/containers/([0-9a-f]{64})/")
+_CONTAINER_ID: Final = re.compile(r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope(?:/container)?)?$")
+_CONTAINER_MOUNT: Final = re.compile(r"containers/([0-9a-f]{64})/")
 
 
 class ContainerResourceDetector(ResourceDetector):
@@ -87,10 +92,12 @@ class KubernetesResourceDetector(ResourceDetector):
         }
         if "k8s.namespace.name" not in found:
             try:
-                found["k8s.namespace.name"] = (self._account / "namespace").read_text(encoding="utf-8").strip()
+                text = (self._account / "namespace").read_text(encoding="utf-8", errors="replace").strip()
             except OSError:  # a pod without a service account
-                _logger.debug("no service account tells the namespace")
-        return Resource(dict(found))
+                text = ""
+            if text:
+                found["k8s.namespace.name"] = text
+        return Resource(normalize_attributes(found))
 
 
 def build_detected_resource(names: Iterable[str], *, longest: float = _LONGEST) -> Resource:
@@ -99,30 +106,37 @@ def build_detected_resource(names: Iterable[str], *, longest: float = _LONGEST) 
     A detector that does not exist, fails or is not done within `longest` seconds for all is left out and logged.
     """
     wanted = [name for name in names if name not in _OF_THE_ENVIRONMENT]
-    known = {found.name: found for found in entry_points(group=_GROUP)}
+    known = {found.name: found for found in metadata.entry_points(group=_GROUP)}
     every = "*" in wanted
     chosen = [known[name] for name in (known if every else wanted) if name in known and name != settings.DISTRO_NAME]
     for name in wanted:
         if name not in known and name != "*":
             _logger.warning("resource detector %r is not installed and is left out", name)
     results: dict[str, Resource] = {}
-    thread = threading.Thread(target=_detect, args=(chosen, results), name="codeanatomy-detectors", daemon=True)
-    thread.start()
-    thread.join(longest)
-    if thread.is_alive():
-        late = [entry.name for entry in chosen if entry.name not in results]
+    # One thread each: a slow one must not keep those after it from being done in time.
+    threads = [
+        threading.Thread(target=_detect, args=(entry, results), name=f"codeanatomy-detector-{entry.name}", daemon=True)
+        for entry in chosen
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + longest
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    done = dict(results)  # from here on nothing changes any more, whatever a late one does
+    if late := [entry.name for entry in chosen if entry.name not in done]:
         _logger.warning("resource detectors %s took longer than %g s and are left out", ", ".join(late), longest)
     merged = Resource.get_empty()
     for entry in chosen:
-        if (found := results.get(entry.name)) is not None:
-            merged = merged.merge(found)
+        if entry.name in done:
+            merged = merged.merge(done[entry.name])
     return merged
 
 
-def _detect(chosen: Iterable[EntryPoint], results: dict[str, Resource]) -> None:
-    for entry in chosen:
-        try:
-            results[entry.name] = entry.load()().detect()
-        except Exception as error:  # noqa: BLE001 - a detector is somebody else's code; the program must start
-            results[entry.name] = Resource.get_empty()
-            _logger.warning("resource detector %r failed: %s: %s", entry.name, type(error).__name__, error)
+def _detect(entry: EntryPoint, results: dict[str, Resource]) -> None:
+    found: object = None
+    try:
+        found = entry.load()().detect()
+    except BaseException as error:  # noqa: BLE001 - a detector is somebody else's code; the program must start
+        _logger.warning("resource detector %r failed: %s: %s", entry.name, type(error).__name__, to_text(error))
+    results[entry.name] = found if isinstance(found, Resource) else Resource.get_empty()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 from opentelemetry.sdk.version import __version__ as sdk_version
@@ -16,7 +15,16 @@ from codeanatomy_distro.obs.scopes import distro_version
 from codeanatomy_distro.otel.config import OtelConfig, resolve_otel_config
 from codeanatomy_distro.otel.resource_detectors import build_detected_resource
 
-__all__ = ["CodeAnatomyResourceDetector", "build_resource", "create_resource", "merge_resource_overrides", "new_instance_id"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "CodeAnatomyResourceDetector",
+    "build_resource",
+    "create_resource",
+    "merge_resource_overrides",
+    "new_instance_id",
+]
 
 
 def new_instance_id() -> str:
@@ -27,11 +35,12 @@ def new_instance_id() -> str:
 def build_resource(config: OtelConfig, *, service_name: str | None = None) -> Resource:
     """Return the base resource: the service's identity, from settings and fallbacks, and the SDK's.
 
-    `service_name` is what the program asks for; the variables win over it only if it is None. Attributes of
+    The service's name is ``OTEL_SERVICE_NAME``, else ``service.name`` of ``OTEL_RESOURCE_ATTRIBUTES``, else
+    `service_name`, which is what the program asks for: who operates it has the last word. Other attributes of
     ``OTEL_RESOURCE_ATTRIBUTES`` stand, but for those that a variable of their own sets.
     """
     given = dict(config[settings.RESOURCE_ATTRIBUTES])
-    name = service_name or config[settings.SERVICE_NAME] or given.get("service.name") or settings.DISTRO_NAME
+    name = config[settings.SERVICE_NAME] or given.get("service.name") or service_name or settings.DISTRO_NAME
     identity = {
         "telemetry.sdk.language": "python",
         "telemetry.sdk.name": "opentelemetry",
@@ -60,10 +69,13 @@ def create_resource(
 ) -> Resource:
     """Return the resource of this process: detected attributes, the service's identity over them, overrides last."""
     detected = build_detected_resource(config[settings.RESOURCE_DETECTORS])
-    resource = detected.merge(build_resource(config, service_name=service_name))
-    # The detectors run in a thread; the pid is the process's all the same, and a worker's resource starts from here.
-    if "process.pid" in resource.attributes:
-        resource = resource.merge(Resource({"process.pid": os.getpid()}))
+    identity = build_resource(config, service_name=service_name)
+    if config.file is None:
+        resource = detected.merge(identity)
+    else:
+        from codeanatomy_distro.otel import declared  # start-up cost: a package of an extra
+
+        resource = declared.declared_resource(config, detected, identity)
     return merge_resource_overrides(resource, overrides)
 
 

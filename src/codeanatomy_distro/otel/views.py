@@ -1,4 +1,4 @@
-"""Metric views: the catalogue's buckets, and no attribute keys but the catalogue's (specification, *Metrics Catalog*)."""
+"""Metric views: the catalogue's buckets and no attribute keys but its own (specification, *Metrics Catalog*)."""
 
 from __future__ import annotations
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+
+from codeanatomy_distro import settings
 from codeanatomy_distro.obs.constants import AttributeName
 from codeanatomy_distro.obs.run_context import get_process_run_id, new_run_id, set_process_run_id
 from codeanatomy_distro.otel.bootstrap import OtelBootstrapOptions, configure_otel
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -31,15 +35,18 @@ class MetricPoint:
 
 
 class Telemetry:
-    """What was recorded since the capture began; each method returns a new list."""
+    """What was recorded since the capture began; each method returns a new list.
 
-    def __init__(self, memory: InMemoryExporters, run_id: str) -> None:
+    `run_id` is the run id that spans, log records and metric points got where the code under test set none of its own.
+    """
+
+    def __init__(self, memory: InMemoryExporters) -> None:
         self._memory = memory
-        self.run_id = run_id
+        self.reset()
 
     def spans(self, name: str | None = None) -> list[ReadableSpan]:
         """Return the spans that have ended, in the order in which they ended; only those called `name` if given."""
-        return [span for span in self._memory.spans.get_finished_spans() if name in {None, span.name}]
+        return [span for span in self._memory.spans.get_finished_spans()[self._spans :] if name in {None, span.name}]
 
     def span(self, name: str) -> ReadableSpan:
         """Return the one span called `name`; raises AssertionError when there is none or more than one."""
@@ -52,7 +59,7 @@ class Telemetry:
 
     def logs(self) -> list[ReadableLogRecord]:
         """Return the log records, in the order in which they were emitted."""
-        return list(self._memory.logs.get_finished_logs())
+        return list(self._memory.logs.get_finished_logs()[self._logs :])
 
     def metrics(self, name: str | None = None, *, run_id: str | None = None) -> list[MetricPoint]:
         """Return the metric points of this capture's run, or of `run_id`; only those of the metric `name` if given.
@@ -72,15 +79,19 @@ class Telemetry:
 
     def reset(self) -> None:
         """Forget the spans and log records so far, and begin a new run."""
-        self._memory.spans.clear()
-        self._memory.logs.clear()
+        self._spans = len(self._memory.spans.get_finished_spans())
+        self._logs = len(self._memory.logs.get_finished_logs())
         self.run_id = new_run_id()
         set_process_run_id(self.run_id)
 
 
+class _Captures:
+    under_way = 0
+
+
 @contextmanager
-def capture() -> Iterator[Telemetry]:
-    """Capture the telemetry of the block, under a run id of its own.
+def capture() -> Generator[Telemetry]:
+    """Capture the telemetry of the block, under a run id of its own; a capture within another leaves that one whole.
 
     The first capture of a process sets OpenTelemetry's global providers, which can be set once: it must come before
     anything else sets them. Raises RuntimeError when something did.
@@ -89,20 +100,23 @@ def capture() -> Iterator[Telemetry]:
         test_mode=True,
         load_instrumentors=False,
         settings={
-            "OTEL_SDK_DISABLED": "false",
-            "OTEL_TRACES_SAMPLER": "always_on",
-            "CODEANATOMY_OTEL_METRIC_RUN_ID": "true",
-            "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "otel",
+            settings.SDK_DISABLED.name: "false",
+            settings.TRACES_SAMPLER.name: "always_on",
+            settings.METRIC_RUN_ID.name: "true",
+            settings.RESOURCE_DETECTORS.name: "otel",
         },
     )
     providers = configure_otel(options=options)
-    if providers.memory is None:
+    if providers.memory is None or trace.get_tracer_provider() is not providers.tracer_provider:
         message = "telemetry of this process is configured already, and not for test mode"
         raise RuntimeError(message)
+    if not _Captures.under_way:  # else what was recorded would stay in memory for the whole session
+        providers.memory.spans.clear()
+        providers.memory.logs.clear()
     before = get_process_run_id()
-    captured = Telemetry(providers.memory, "")
-    captured.reset()
+    _Captures.under_way += 1
     try:
-        yield captured
+        yield Telemetry(providers.memory)
     finally:
+        _Captures.under_way -= 1
         set_process_run_id(before)

@@ -1,9 +1,14 @@
-"""Operational profiles: sets of defaults under any explicit variable (specification, *Operational Profiles*)."""
+"""Operational profiles: sets of defaults under any explicit variable (specification, *Operational Profiles*).
+
+Each is written as the specification writes it, value for value, as the text of a variable.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["PROFILES"]
 

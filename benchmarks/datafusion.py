@@ -1,0 +1,177 @@
+"""What the instrumentation of DataFusion costs: bare against instrumented, interleaved in one run, against its bars.
+
+Run it from the root of the repository with ``python -m benchmarks.datafusion``; as a script, this file would stand in
+the way of the package that it measures. Each round runs every variant once, in another order each time; what is
+compared is a variant's median in a round with the bare median of that very round, so that a machine that slows down
+slows both. Spans go through the batch processor to an exporter that drops them. Exit code 1 tells of a missed bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+
+from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+datafusion: Any = import_module("datafusion")
+pa: Any = import_module("pyarrow")
+pq: Any = import_module("pyarrow.parquet")
+
+_LEVEL = "CODEANATOMY_OTEL_DATAFUSION_METRICS"
+_ROWS_A_FILE = 65_536
+
+
+class _DropSpans(SpanExporter):
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        del spans
+        return SpanExportResult.SUCCESS
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run: with which level of the engine's figures, and sampled or not; None for bare."""
+
+    name: str
+    level: str | None
+    sampled: bool = True
+
+
+_BARE = Variant("bare", None)
+_VARIANTS = (
+    _BARE,
+    Variant("recorded", "off"),
+    Variant("+ summary", "summary"),
+    Variant("+ operators", "full"),
+    Variant("sampled out", "summary", sampled=False),
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to time: `bars` in microseconds (absolute) or in per cent of the bare time (relative), by variant."""
+
+    name: str
+    run: Callable[[], object]
+    repeats: int
+    rounds: int
+    relative: bool
+    bars: dict[str, float]
+
+
+def _make_files(folder: Path) -> None:
+    generator = random.Random(7)
+    for number in range(8):
+        table = pa.table(
+            {
+                "id": pa.array(range(number * _ROWS_A_FILE, (number + 1) * _ROWS_A_FILE)),
+                "kind": pa.array([f"kind-{value % 25}" for value in range(_ROWS_A_FILE)]),
+                "amount": pa.array([generator.random() for _ in range(_ROWS_A_FILE)]),
+            }
+        )
+        pq.write_table(table, folder / f"part-{number}.parquet")
+
+
+def _switch(variant: Variant, providers: dict[bool, TracerProvider]) -> None:
+    instrumentor = DataFusionInstrumentor()
+    if instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.uninstrument()
+    if variant.level is not None:
+        os.environ[_LEVEL] = variant.level
+        instrumentor.instrument(tracer_provider=providers[variant.sampled])
+
+
+def _time(work: Work, providers: dict[bool, TracerProvider]) -> dict[str, list[float]]:
+    """Return the median of each round, in microseconds, by variant."""
+    medians: dict[str, list[float]] = {variant.name: [] for variant in _VARIANTS}
+    order = list(_VARIANTS)
+    for _ in range(work.rounds):
+        random.shuffle(order)
+        for variant in order:
+            _switch(variant, providers)
+            work.run()
+            taken: list[float] = []
+            gc.collect()
+            gc.disable()
+            for _ in range(work.repeats):
+                started = time.perf_counter_ns()
+                work.run()
+                taken.append((time.perf_counter_ns() - started) / 1000)
+            gc.enable()
+            medians[variant.name].append(statistics.median(taken))
+    _switch(_BARE, providers)
+    return medians
+
+
+def _report(work: Work, medians: dict[str, list[float]]) -> bool:
+    bare = statistics.median(medians["bare"])
+    print(f"\n{work.name}: {bare:,.0f} µs bare (median of {work.rounds} rounds of {work.repeats})")
+    met = True
+    for variant in _VARIANTS[1:]:
+        pairs = zip(medians[variant.name], medians["bare"], strict=True)
+        added = statistics.median(there - here for there, here in pairs)
+        percent = 100 * added / bare
+        bar = work.bars[variant.name]
+        measured = percent if work.relative else added
+        unit = "%" if work.relative else "µs"
+        good = measured <= bar
+        met = met and good
+        print(
+            f"  {variant.name:12s} {added:+9.1f} µs {percent:+7.2f} %   bar {bar:g} {unit}"
+            f"   {measured / bar:5.2f} of the bar  {'ok' if good else 'MISSED'}"
+        )
+    return met
+
+
+def main() -> int:
+    """Run the benchmark and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--noise", type=float, default=0.5, help="what counts as noise, in per cent of the bare time")
+    arguments = parser.parse_args()
+    exporter = _DropSpans()
+    providers = {sampled: TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF) for sampled in (True, False)}
+    for provider in providers.values():
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(providers[True])
+    metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
+    with tempfile.TemporaryDirectory() as folder:
+        _make_files(Path(folder))
+        context = datafusion.SessionContext(datafusion.SessionConfig().with_target_partitions(2))
+        context.register_parquet("events", folder)
+        query = "select kind, sum(amount) as total, count(*) as n from events where id > 1000 group by kind"
+        works = (
+            Work(
+                "select 1", lambda: context.sql("select 1").collect(), 60, arguments.rounds, relative=False,
+                bars={"recorded": 110, "+ summary": 150, "+ operators": 220, "sampled out": 35},
+            ),
+            Work(
+                "8 Parquet files", lambda: context.sql(query).collect(), 12, arguments.rounds, relative=True,
+                bars={"recorded": 1, "+ summary": 2, "+ operators": 4, "sampled out": arguments.noise},
+            ),
+        )  # fmt: skip
+        met = [_report(work, _time(work, providers)) for work in works]
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

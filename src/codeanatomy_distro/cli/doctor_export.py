@@ -1,0 +1,158 @@
+"""The doctor on the way out: each signal's Collector, reached by TCP and then by a real OTLP export."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from codeanatomy_distro import settings
+from codeanatomy_distro.cli.doctor_probe import create_batch
+from codeanatomy_distro.cli.doctor_report import Finding, Section
+from codeanatomy_distro.otel.config import SIGNALS, OtelConfig
+from codeanatomy_distro.otel.exporters import create_otlp_exporter, exporter_factories
+from codeanatomy_distro.otel.outcome import Outcome
+from codeanatomy_distro.setting import Origin, Resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.sdk.resources import Resource
+
+    from codeanatomy_distro.setting import Setting
+
+__all__ = ["examine"]
+
+_SIGNALS: Final = "{signals}"  # stands in a finding for the signals that share it
+_PORTS: Final = {"http": 80, "https": 443}
+_OTLP: Final = {"otlp": None, "otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
+
+
+@dataclass(frozen=True)
+class _Target:
+    """One exporter of one signal."""
+
+    signal: str
+    config: OtelConfig
+    protocol: str
+    timeout: float
+
+    @property
+    def endpoint(self) -> str:
+        """Return where it sends to."""
+        stated = self._stated(self.protocol, {settings.SIGNAL_EXPORTER[self.signal]: ("otlp",)})
+        return exporter_factories(stated, self.signal, [])[0].destination
+
+    def export(self, batch: Any, protocol: str) -> Outcome:  # noqa: ANN401 - each signal has its own kind
+        """Try once to send `batch` there."""
+        try:
+            exporter = create_otlp_exporter(self._stated(protocol, {}), self.signal, protocol)
+            try:
+                return exporter.export(batch, self.timeout)
+            finally:
+                exporter.shutdown()
+        except Exception as error:  # noqa: BLE001 - a certificate that is none, say: it is what is to be told
+            return Outcome(arrived=False, reason=f"{type(error).__name__}: {error}")
+
+    def _stated(self, protocol: str, values: Mapping[Setting[Any], object]) -> OtelConfig:
+        all_values = {settings.SIGNAL_PROTOCOL[self.signal]: protocol, **values}
+        stated = {row.name: Resolved(value, Origin.OPTION) for row, value in all_values.items()}
+        return replace(self.config, values={**self.config.values, **stated})
+
+
+def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: bool) -> Section:
+    """Return whether each signal reaches its Collector; with `export`, one item of each is sent."""
+    section = Section("Collector")
+    if config[settings.SDK_DISABLED] or config[settings.TEST_MODE]:
+        section.lines.append("nothing is sent under these settings")
+        return section
+    faults: dict[tuple[str, str], list[str]] = {}
+    for signal in SIGNALS:
+        targets = [_Target(signal, around, protocol, timeout) for around, protocol in _targets(config, signal)]
+        if not targets:
+            section.lines.append(f"{signal}: exported nowhere")
+        for target in targets:
+            fault = _examine_target(section, target, create_batch(signal, resource) if export else None)
+            if fault is not None:
+                faults.setdefault((fault.what, fault.cure), []).append(signal)
+    for (what, cure), signals in faults.items():  # one Collector that is down is one finding, not three
+        section.find(what.replace(_SIGNALS, _listed(signals)), cure)
+    return section
+
+
+def _targets(config: OtelConfig, signal: str) -> list[tuple[OtelConfig, str]]:
+    """Return the OTLP exporters of `signal`: the configuration around each, and its protocol."""
+    if config.file is not None:
+        from codeanatomy_distro.otel import declared  # start-up cost: a package of an extra
+
+        around = [one.config for one in declared.declared_exports(config, signal)]
+        return [(one, one[settings.SIGNAL_PROTOCOL[signal]] or one[settings.OTLP_PROTOCOL]) for one in around]
+    general = config.for_signal(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL)
+    return [(config, _OTLP[name] or general) for name in config[settings.SIGNAL_EXPORTER[signal]] if name in _OTLP]
+
+
+def _examine_target(section: Section, target: _Target, batch: Any) -> Finding | None:  # noqa: ANN401 - each signal's own
+    signal, endpoint = target.signal, target.endpoint
+    line = f"{signal}: {endpoint} ({target.protocol})"
+    data: dict[str, Any] = {"endpoint": endpoint, "protocol": target.protocol}
+    section.data[signal] = data
+    refused = _connect(endpoint, target.timeout)
+    data["tcp"] = refused or "connected"
+    if refused:
+        section.lines.append(f"{line}: {refused}")
+        what = f"no Collector for {_SIGNALS} at {_address(endpoint)}: {refused}"
+        return Finding(what, "start the Collector there, or set OTEL_EXPORTER_OTLP_ENDPOINT to where it is")
+    if batch is None:
+        section.lines.append(f"{line}: TCP connects")
+        return None
+    started = time.perf_counter()
+    outcome = target.export(batch, target.protocol)
+    took = (time.perf_counter() - started) * 1000
+    data["export"] = "accepted" if outcome.arrived and not outcome.rejected else outcome.reason
+    data["milliseconds"] = round(took, 1)
+    section.lines.append(f"{line}: TCP connects, export {data['export']}, {took:.0f} ms")
+    if not outcome.arrived:
+        return _reason(target, outcome, batch)
+    if outcome.rejected:
+        what = f"the Collector at {_address(endpoint)} rejected {_SIGNALS}: {outcome.reason}"
+        return Finding(what, "see the Collector's own log")
+    return None
+
+
+def _reason(target: _Target, outcome: Outcome, batch: Any) -> Finding:  # noqa: ANN401 - as above
+    address, protocol = _address(target.endpoint), target.protocol
+    other = "http/protobuf" if protocol == "grpc" else "grpc"
+    if target.export(batch, other).arrived:
+        row = settings.SIGNAL_PROTOCOL[target.signal]
+        variable = row.name if target.config[row] is not None else settings.OTLP_PROTOCOL.name
+        what = f"wrong protocol for {_SIGNALS}: what listens at {address} speaks {other}, not {protocol}"
+        return Finding(what, f"export {variable}={other}")
+    what = f"{address} takes connections, but no {_SIGNALS} over {protocol}: {outcome.reason}"
+    return Finding(
+        what, "see that an OTLP receiver of this protocol listens there, with these headers and certificates"
+    )
+
+
+def _listed(signals: list[str]) -> str:
+    *others, last = signals
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _address(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else endpoint
+
+
+def _connect(endpoint: str, timeout: float) -> str:
+    """Return why nothing answers at `endpoint`, or an empty text."""
+    parts = urlsplit(endpoint)
+    if parts.scheme == "unix":
+        return ""  # gRPC tells
+    try:
+        port = parts.port or _PORTS.get(parts.scheme, 443)
+        with socket.create_connection((parts.hostname or "", port), timeout=timeout):
+            return ""
+    except (OSError, ValueError) as error:
+        return str(error) or type(error).__name__

@@ -1,0 +1,138 @@
+"""`datafusion.plan.compile`: SQL, tables, files and plans made into a DataFrame, and what a statement runs at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codeanatomy_distro.instrumentation.datafusion.calls import Call, call_under_way, take_call
+from codeanatomy_distro.instrumentation.datafusion.datasets import remember_location
+from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
+from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
+from codeanatomy_distro.instrumentation.datafusion.query import Query, query_of_plan
+from codeanatomy_distro.instrumentation.datafusion.running import Running, running
+from codeanatomy_distro.instrumentation.datafusion.views import WriteView
+from codeanatomy_distro.obs.constants import SpanName
+from codeanatomy_distro.obs.run_context import get_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codeanatomy_distro.instrumentation.datafusion.engine import Raw
+    from codeanatomy_distro.instrumentation.datafusion.options import Options
+
+__all__ = ["Compile", "Compiler"]
+
+
+class CreateTable(Operation):
+    """The execution inside CREATE TABLE AS, which the engine runs while it makes the plan."""
+
+    __slots__ = ("query",)
+
+    def __init__(self, options: Options, query: Query, method: str) -> None:
+        super().__init__(SpanName.DATAFUSION_EXECUTE, options, query.attributes_of(method), None)
+        self.query = query
+        running[id(self)] = Running(self.context, None, get_run_id())
+
+    def told_result(self, result: Raw, seconds: float) -> Raw:
+        record_duration((self.query, seconds, None, None, self.context, get_run_id(), self.options.convention))
+        return result
+
+    def told_error(self, kind: str, seconds: float) -> None:
+        record_duration((self.query, seconds, None, kind, self.context, get_run_id(), self.options.convention))
+
+    def close(self) -> None:
+        running.pop(id(self), None)
+        super().close()
+
+
+class Compile(Operation):
+    """One plan being made; a statement that does its work at once has the span of that work inside."""
+
+    __slots__ = ("call", "query", "work")
+
+    def __init__(self, options: Options, query: Query, method: str, call: Call | None, owner: Raw) -> None:
+        attributes = query.by_method.get(method) or query.attributes_of(method)
+        Operation.__init__(self, SpanName.DATAFUSION_COMPILE, options, attributes, owner)
+        self.call = call
+        self.query = query
+        self.work: Operation | None = None
+        if query.makes_table:
+            self.work = CreateTable(options, query, method)
+        elif query.makes_view:
+            self.work = WriteView(options, query, method, None)
+
+    def told_result(self, result: Raw, seconds: float) -> Raw:
+        """Tell the work inside that it is done, and let the DataFrame keep its query."""
+        del seconds
+        if self.call is not None:
+            self.call[2] = self.query
+        if self.work is not None:
+            self.work.finish(None)
+        if self.query.registers:
+            remember_location(self.query.registers[0], self.query.registers[1])
+        return result
+
+    def fail(self, error: BaseException) -> None:
+        """Tell the error to the work inside first."""
+        if self.work is not None:
+            self.work.fail(error)
+        super().fail(error)
+
+
+class Compiler:
+    """Opens the compile spans of the engine's methods, one function a shape of arguments."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def sql(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+        """Begin ``sql_with_options(query, options, param_values, param_strings)``."""
+        text = args[0] if args else kwargs["query"]
+        values = kwargs.get("param_values") or (args[2:3] and args[2])
+        call = call_under_way.get()
+        if call is not None:
+            call_under_way.set(None)
+        reader = self.options.reader
+        query = reader.kept.get((text, bool(values))) or reader.read(text, parameterised=bool(values))
+        return Compile(self.options, query, "sql" if call is None else call[0], call, owner)
+
+    def table(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+        """Begin ``table(name)``."""
+        name = args[0] if args else kwargs["name"]
+        return self._begin(Query("dataframe", "SELECT", (str(name),)), "table", owner)
+
+    def plan(self, method: str) -> Callable[..., Compile]:
+        """Return what begins `method`, whose first argument is a logical plan."""
+
+        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+            plan = args[0] if args else kwargs["plan"]
+            return self._begin(query_of_plan(read_plan(plan), "logical_plan"), method, owner)
+
+        return begin
+
+    def substrait(self, method: str) -> Callable[..., Compile]:
+        """Return what begins `method` of a Substrait class, whose first argument is SQL or a context."""
+        by_plan = Query("substrait", None)
+
+        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+            text = owner if isinstance(owner, str) else kwargs.get("sql")
+            query = by_plan if text is None else self.options.reader.read(text, parameterised=False)
+            del args
+            return self._begin(query, method, owner, keeps=False)
+
+        return begin
+
+    def named(self, method: str) -> Callable[..., Compile]:
+        """Return what begins a method whose arguments tell nothing that telemetry may carry, such as ``read_csv``."""
+        query = Query("dataframe", None)
+
+        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+            del args, kwargs
+            return self._begin(query, method, owner, keeps=False)
+
+        return begin
+
+    def _begin(self, query: Query, method: str, owner: Raw, *, keeps: bool = True) -> Compile:
+        call = take_call()
+        return Compile(self.options, query, method if call is None else call[0], call if keeps else None, owner)

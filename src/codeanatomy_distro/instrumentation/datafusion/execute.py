@@ -1,0 +1,117 @@
+"""`datafusion.execute`: one span an execution, by whatever method the user asked for it."""
+
+from __future__ import annotations
+
+from time import time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context
+
+from codeanatomy_distro.instrumentation.datafusion.calls import QUERY, call_under_way, keep_query
+from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
+from codeanatomy_distro.instrumentation.datafusion.finished import tell_figures
+from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
+from codeanatomy_distro.instrumentation.datafusion.query import Query, query_of_plan
+from codeanatomy_distro.instrumentation.datafusion.running import Running, functions, running
+from codeanatomy_distro.obs.run_context import get_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codeanatomy_distro.instrumentation.datafusion.engine import Raw
+    from codeanatomy_distro.instrumentation.datafusion.options import Options
+
+__all__ = ["Execute", "Executor", "query_and_method"]
+
+_in_flight: Final[dict[int, object]] = {}
+"""DataFrames of the engine that are executing and will keep the plan of just one execution, by identity."""
+
+
+def query_and_method(frame: Raw, method: str) -> tuple[Query, str]:
+    """Return the query that `frame` is about to run and the user's method, and take the user's call."""
+    call = call_under_way.get()
+    if call is None:
+        return query_of_plan(read_plan(frame.logical_plan()), "dataframe"), method
+    call_under_way.set(None)
+    query = call[1].__dict__.get(QUERY)
+    if query is None:
+        query = query_of_plan(read_plan(frame.logical_plan()), "dataframe")
+        keep_query(call[1], query)
+    return query, call[0]
+
+
+class Execute(Operation):
+    """One execution, from the call to its result; one that writes (COPY, INSERT) is a `datafusion.write`."""
+
+    __slots__ = ("keeps_plan", "query")
+
+    def __init__(self, options: Options, frame: Raw, method: str, *, keeps_plan: bool) -> None:
+        self.query, method = query_and_method(frame, method)
+        query = self.query
+        attributes = query.by_method.get(method) or query.attributes_of(method)
+        Operation.__init__(self, query.span_name, options, attributes, frame)
+        self.keeps_plan = keeps_plan
+        if keeps_plan and _in_flight.setdefault(id(frame), self) is not self:
+            # Another thread is executing this very object, which keeps but one plan: its own, or ours.
+            self.owner = frame.with_columns([])
+            _in_flight[id(self.owner)] = self
+        if functions.any_wrapped:
+            running[id(self)] = Running(self.context, frame, get_run_id())
+
+    def told_result(self, result: Raw, seconds: float) -> Raw:
+        """Record the duration, and the engine's figures where the plan of this very run is kept."""
+        query = self.query
+        record_duration((query, seconds, query.destination, None, self.context, get_run_id(), self.options.convention))
+        if self.keeps_plan and self.attached is not None and self.span.is_recording():
+            self.ended = time_ns()
+            plan = self.owner.execution_plan()
+            tell_figures(self, query, plan, result)
+        return result
+
+    def told_error(self, kind: str, seconds: float) -> None:
+        """Record the duration of a failure; a plan that is kept may be that of a run before."""
+        query = self.query
+        record_duration((query, seconds, query.destination, kind, self.context, get_run_id(), self.options.convention))
+
+    def leave(self) -> None:
+        """Put the context back; another thread may have the frame."""
+        if self.keeps_plan:
+            _in_flight.pop(id(self.owner), None)
+        if running:
+            running.pop(id(self), None)
+        Operation.leave(self)
+
+    def close(self) -> None:
+        """Leave, and end the span."""
+        if self.keeps_plan:
+            _in_flight.pop(id(self.owner), None)
+        if running:
+            running.pop(id(self), None)
+        if self.attached is not None:
+            context.detach(self.attached)
+            self.span.end(self.ended)
+
+
+class Executor:
+    """Opens the spans of executions."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def method(self, name: str, *, keeps_plan: bool) -> Callable[..., Execute]:
+        """Return what begins the method `name`; `keeps_plan` when the frame keeps the plan that it executed."""
+        options = self.options
+        keeps_plan = keeps_plan and options.reads_figures
+
+        def begin(frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execute:
+            del args, kwargs
+            return Execute(options, frame, name, keeps_plan=keeps_plan)
+
+        return begin
+
+    def explain(self, frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execute | None:
+        """Begin ``explain(verbose, analyze, …)``, which executes when it analyses."""
+        if kwargs.get("analyze", args[1] if len(args) > 1 else False):
+            return Execute(self.options, frame, "explain", keeps_plan=False)
+        return None

@@ -1,0 +1,46 @@
+"""`datafusion.write_view`: CREATE VIEW, register_view and into_view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codeanatomy_distro.instrumentation.datafusion.calls import call_under_way, take_call
+from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.query import Query
+from codeanatomy_distro.obs.constants import SpanName
+
+if TYPE_CHECKING:
+    from codeanatomy_distro.instrumentation.datafusion.engine import Raw
+    from codeanatomy_distro.instrumentation.datafusion.options import Options
+
+__all__ = ["Viewer", "WriteView"]
+
+
+class WriteView(Operation):
+    """One view being made."""
+
+    __slots__ = ()
+
+    def __init__(self, options: Options, query: Query, method: str, owner: Raw) -> None:
+        super().__init__(SpanName.DATAFUSION_WRITE_VIEW, options, query.attributes_of(method), owner)
+
+
+class Viewer:
+    """Opens the spans of views."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def into_view(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> WriteView | None:
+        """Begin ``into_view()``; none for the view that `sql` makes of a DataFrame that it was given."""
+        del args, kwargs
+        call = call_under_way.get()
+        if call is not None and call[0] != "into_view":
+            return None
+        take_call()
+        return WriteView(self.options, Query("dataframe", "CREATE VIEW"), "into_view", owner)
+
+    def register_view(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> WriteView:
+        """Begin ``register_view(name, df)``."""
+        name = args[0] if args else kwargs["name"]
+        return WriteView(self.options, Query("dataframe", "CREATE VIEW", target=str(name)), "register_view", owner)

@@ -1,0 +1,71 @@
+"""`datafusion.write`: what a DataFrame writes by its own methods. COPY and INSERT write when they are executed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
+from codeanatomy_distro.instrumentation.datafusion.execute import query_and_method
+from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.running import Running, running
+from codeanatomy_distro.obs.constants import SpanName
+from codeanatomy_distro.obs.run_context import get_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codeanatomy_distro.instrumentation.datafusion.engine import Raw
+    from codeanatomy_distro.instrumentation.datafusion.options import Options
+
+__all__ = ["Write", "Writer"]
+
+
+class Write(Operation):
+    """One write of a DataFrame to files or to a table."""
+
+    __slots__ = ("destination", "query")
+
+    def __init__(self, options: Options, frame: Raw, method: str, destination: str, place: Raw) -> None:
+        self.query, method = query_and_method(frame, method)
+        self.destination = destination
+        attributes = {**self.query.attributes_of(method), "datafusion.write.destination": destination}
+        if destination == "table":
+            attributes["db.collection.name"] = str(place)
+        else:
+            attributes["datafusion.write.path"] = str(place)
+        super().__init__(SpanName.DATAFUSION_WRITE, options, attributes, frame)
+        running[id(self)] = Running(self.context, frame, get_run_id())
+
+    def told_result(self, result: Raw, seconds: float) -> Raw:
+        """Record the duration; the engine keeps no figures of these."""
+        record_duration(
+            (self.query, seconds, self.destination, None, self.context, get_run_id(), self.options.convention)
+        )
+        return result
+
+    def told_error(self, kind: str, seconds: float) -> None:
+        """Record the duration of a failure."""
+        record_duration(
+            (self.query, seconds, self.destination, kind, self.context, get_run_id(), self.options.convention)
+        )
+
+    def close(self) -> None:
+        """Put the context back and end the span."""
+        running.pop(id(self), None)
+        super().close()
+
+
+class Writer:
+    """Opens the spans of writes."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def method(self, name: str, destination: str) -> Callable[..., Write]:
+        """Return what begins the method `name`, whose first argument is the place written to."""
+
+        def begin(frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Write:
+            place = args[0] if args else kwargs.get("table_name", kwargs.get("path", ""))
+            return Write(self.options, frame, name, destination, place)
+
+        return begin

@@ -1,0 +1,190 @@
+"""The span of a node: open while Hamilton executes it, with every adapter's hooks inside.
+
+It is made around Hamilton's own function and not by a pair of hooks: the second hook is not called in every case
+(another adapter that raises), it does not learn of every end (an interrupt, a cancellation), and neither hook is called
+where an asynchronous node's body runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context, trace
+from opentelemetry.trace import SpanKind
+
+from codeanatomy_distro.instrumentation.hamilton.nodes import NodeInfo, describe_node
+from codeanatomy_distro.instrumentation.hamilton.results import IS_CHECK, tell_result
+from codeanatomy_distro.instrumentation.hamilton.runs import RUNS, Run, current_place
+from codeanatomy_distro.instrumentation.hamilton.tracking import TrackedNode
+from codeanatomy_distro.instrumentation.hamilton.worker import adopt_carried_run, work_for
+from codeanatomy_distro.instrumentation.patching import report_failure
+from codeanatomy_distro.obs.constants import AttributeName
+from codeanatomy_distro.obs.errors import forget_error, record_error
+from codeanatomy_distro.obs.run_context import stage_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import Link
+
+__all__ = ["NodeSpan", "TaskTime", "begin_node", "call_traced", "trace_nodes"]
+
+_ADAPTERS = "__adapter"
+_NODE = "__node_"
+_RUN_ID = "__run_id"
+_TASK_ID = "__task_id"
+_EXECUTE = "do_node_execute"  # the method by which an adapter, such as the cache, executes nodes itself
+
+# Looked up once: a graph may have thousands of nodes that take microseconds each.
+_attach = context.attach
+_detach = context.detach
+_get_current = context.get_current
+_now = time.perf_counter_ns
+_set_span = trace.set_span_in_context
+
+
+class NodeSpan:
+    """The span of one execution of a node, begun in the current context; `end` it exactly once."""
+
+    __slots__ = ("_began", "_context", "_info", "_run", "_stage", "_task_id", "_token", "span")
+
+    def __init__(self, run: Run, links: tuple[Link, ...], info: NodeInfo, task_id: str | None) -> None:
+        attributes = {**info.attributes, **run.attributes}
+        if task_id is not None and not info.has_task_id:
+            attributes[AttributeName.TASK_ID] = task_id
+        forget_error()
+        self._run = run
+        self._info = info
+        self._task_id = task_id
+        tracer = run.tracers.get(info.scope) or run.tracer(info.scope)
+        here = _get_current()  # given to both, which would each look it up several times
+        self.span = tracer.start_span(info.span_name, here, SpanKind.INTERNAL, attributes, links)
+        self._context = _set_span(self.span, here)
+        self._token = _attach(self._context)
+        self._stage = None if info.stage is None else stage_context(info.stage)
+        if self._stage is not None:
+            self._stage.__enter__()
+        self._began = _now()
+
+    def end(self, error: BaseException | None = None, result: object = None) -> None:
+        """End the span with the error that ended the node, if one did, and record a task's duration."""
+        ended = _now()
+        del result
+        run, info = self._run, self._info
+        try:
+            if error is not None:
+                record_error(self.span, error, stage=run.stage if info.stage is None else info.stage)
+                run.tell(error)
+            run.timings.append((info, self._task_id, self._began, ended))
+            if info.task_kind is not None:
+                status = "ok" if error is None else "error"
+                run.record_task((ended - self._began) / 1e9, info.task_kind, status, self._context)
+        except Exception as failure:  # noqa: BLE001 - ours must not reach the user's program
+            report_failure("the end of a node's span", failure)
+        finally:
+            if self._stage is not None:
+                self._stage.__exit__(None, None, None)
+            _detach(self._token)
+            self.span.end()
+
+
+class TaskTime:
+    """One execution of a task in a run that is not sampled: its duration counts all the same."""
+
+    __slots__ = ("_began", "_run", "_task_kind")
+
+    span = trace.INVALID_SPAN
+
+    def __init__(self, run: Run, task_kind: str) -> None:
+        self._run = run
+        self._task_kind = task_kind
+        self._began = _now()
+
+    def end(self, error: BaseException | None = None, result: object = None) -> None:
+        """Record the task's duration."""
+        del result
+        seconds = (_now() - self._began) / 1e9
+        try:
+            self._run.record_task(seconds, self._task_kind, "ok" if error is None else "error")
+        except Exception as failure:  # noqa: BLE001
+            report_failure("the duration of a task", failure)
+
+
+NodeExecution = NodeSpan | TaskTime | TrackedNode
+"""One execution of a node that is being told; all have `span` and ``end(error, result)``."""
+
+
+def begin_node(run: Run, links: tuple[Link, ...], node: Any, task_id: str | None) -> NodeExecution | None:  # noqa: ANN401
+    """Begin to tell one execution of `node`, or of what is known of one; None if there is nothing to tell."""
+    begun: NodeSpan | TaskTime | None = None
+    try:
+        info = run.described.get(id(node))
+        if info is None or info.node is not node:
+            info = node if isinstance(node, NodeInfo) else describe_node(run.described, node)
+        if run.recording:
+            begun = NodeSpan(run, links, info, task_id)
+        elif info.task_kind is not None:
+            begun = TaskTime(run, info.task_kind)
+        if run.tracked is not None:
+            return TrackedNode(
+                run.tracked, info.node, task_id, begun, trace.INVALID_SPAN if begun is None else begun.span
+            )
+    except Exception as failure:  # noqa: BLE001
+        report_failure("the start of a node's span", failure)
+    return begun
+
+
+def call_traced(  # noqa: PLR0913, PLR0917
+    run: Run,
+    node: Any,  # noqa: ANN401
+    task_id: str | None,
+    body: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:  # noqa: ANN401
+    """Return ``body(*args, **kwargs)``, the body of an asynchronous node, with the node's span around it."""
+    begun = begin_node(run, run.links, node, task_id)
+    if begun is None:
+        return body(*args, **kwargs)
+    try:
+        result = body(*args, **kwargs)
+    except BaseException as error:
+        begun.end(error)
+        raise
+    begun.end(None, result)
+    return result
+
+
+def trace_nodes(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return Hamilton's function that executes a node with its lifecycle, with the node's span around it.
+
+    A plain function: process pools and Ray pickle it by its name.
+    """
+
+    @functools.wraps(original)
+    def execute_lifecycle_for_node(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        run = RUNS.get(kwargs[_RUN_ID])
+        if run is None:
+            run = adopt_carried_run(kwargs[_RUN_ID], kwargs[_ADAPTERS])
+        if run is None or not run.traces_nodes:
+            return original(*args, **kwargs)
+        place = current_place.get()
+        if place is None or place[0] is not run:
+            return work_for(run, execute_lifecycle_for_node, *args, **kwargs)
+        node = kwargs[_NODE]
+        begun = begin_node(run, place[1], node, kwargs[_TASK_ID])
+        if begun is None:
+            return original(*args, **kwargs)
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            begun.end(error)
+            raise
+        if _EXECUTE in kwargs[_ADAPTERS].sync_methods or IS_CHECK in node.tags:
+            tell_result(begun.span, node, kwargs[_ADAPTERS], run.run_id, kwargs[_TASK_ID], result)
+        begun.end(None, result)
+        return result
+
+    return execute_lifecycle_for_node

@@ -1,0 +1,169 @@
+"""The declarative configuration file: read, checked, and asked what it says of each setting.
+
+Reading and checking are `opentelemetry-configuration`'s (OpenTelemetry specification, *Declarative configuration*);
+this adds the place of a fault, and keeps its own log lines out of the program's, for a fault is told once.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from codeanatomy_distro.setting_formats import file
+from codeanatomy_distro.setting_kinds import BadValue
+
+if TYPE_CHECKING:
+    from opentelemetry.configuration import OpenTelemetryConfiguration
+
+    from codeanatomy_distro.setting import Setting
+
+__all__ = ["INSTALL", "ConfigFile", "members", "read_config_file"]
+
+T = TypeVar("T")
+
+INSTALL: Final = "pip install 'codeanatomy-distro[file-config]'"
+_LOADER: Final = "opentelemetry.configuration"
+_LONGEST_REASON: Final = 300
+# What the file calls by another name than the variables do.
+_NAMES: Final = {
+    "trace_id_ratio_based": "traceidratio",
+    "otlp_grpc": "otlp_proto_grpc",
+    "otlp_http": "otlp_proto_http",
+}
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file that was read: `model` is what `opentelemetry-configuration` made of it."""
+
+    path: str
+    model: OpenTelemetryConfiguration
+
+    def find(self, setting: Setting[T]) -> T | None:
+        """Return what the file says of `setting`, or None where it says nothing that the setting could express."""
+        places = setting.place.split(", ") if setting.place else ()
+        found = next((at for place in places if (at := _walk(self.model, place)) is not None), None)
+        if found is None:
+            return None
+        try:
+            return setting.kind.parse(_text(found))
+        except BadValue as bad:  # the file can say more than the variable can
+            return bad.used if bad.names_its_own_value else None  # pyright: ignore[reportReturnType] - the kind's own
+
+
+def read_config_file(path: str) -> ConfigFile:
+    """Read the file at `path`; raise `BadValue` with what is wrong and where, on one line."""
+    try:
+        # Start-up cost, and an extra: it imports the SDK and a schema library.
+        from opentelemetry.configuration import ConfigurationError, load_config_file
+    except ImportError as error:
+        reason = f"a declarative file needs {error.name or 'opentelemetry-configuration'}: {INSTALL}"
+        raise BadValue(reason) from None
+    file.parse(path)
+    try:
+        with _quiet():
+            model = load_config_file(path)
+        return ConfigFile(path, model)
+    except ConfigurationError as error:
+        raise BadValue(_one_line(f"{error}{_place(path, error)}")) from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # bytes that are no UTF-8, a path that no file can have, endless nesting
+        reason = _one_line(f"it can't be read ({type(error).__name__}: {error})")
+        raise BadValue(reason) from None
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep the loader's own messages back: each fault that it logs it raises as well."""
+    logger = logging.getLogger(_LOADER)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _one_line(text: str) -> str:
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= _LONGEST_REASON else f"{line[: _LONGEST_REASON - 3]}..."
+
+
+def _place(path: str, error: Exception) -> str:
+    """Return the line of the file that the schema found fault with, as far as it can be told."""
+    keys = getattr(error.__cause__, "absolute_path", None)
+    if keys is None:
+        return ""
+    import yaml  # of the same extra
+
+    try:
+        node = cast("Any", yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    for key in cast("Sequence[object]", keys):
+        node = _child(node, key) or node
+    return f" (line {node.start_mark.line + 1})" if node is not None else ""
+
+
+def _child(node: Any, key: object) -> Any:  # noqa: ANN401 - nodes of a library without types
+    import yaml  # of the same extra
+
+    if isinstance(node, yaml.MappingNode):
+        return next((value for name, value in node.value if name.value == key), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key]
+    return None
+
+
+def _walk(model: object, place: str) -> object:
+    """Return what stands at `place` (see `Setting`), None where nothing does."""
+    node: object = model
+    for step in re.findall(r"[^.\[\]]+(?=[.\[]|$)|\[[^\]]*\]", place):
+        if node is None:
+            return None
+        node = _step(node, step)
+    return node
+
+
+def _step(node: object, step: str) -> object:
+    if step.startswith("["):
+        items = cast("Sequence[object]", node) if isinstance(node, Sequence) else ()
+        if step == "[]":
+            return items[0] if items else None
+        return next((getattr(item, "value", None) for item in items if getattr(item, "name", None) == step[1:-1]), None)
+    if step == "*":
+        return next(iter(members(node).values()), None)
+    return getattr(node, step.replace("/", "_"), None)
+
+
+def members(node: object) -> dict[str, object]:
+    """Return the keys that the file gives in a part of the model, with what they hold."""
+    if not is_dataclass(node):
+        return {}
+    given = {field.name: value for field in fields(node) if (value := getattr(node, field.name)) is not None}
+    return {**given, **cast("Mapping[str, object]", getattr(node, "additional_properties", {}))}
+
+
+def _text(found: object) -> str:
+    match found:
+        case bool():
+            return str(found).lower()
+        case Enum():
+            return str(found.value)
+        case list() | tuple():
+            return ",".join(_text(item) for item in cast("Sequence[object]", found))
+        case _ if is_dataclass(found):
+            # A part whose key is a name: a sampler, a detector, an exporter.
+            key, below = next(iter(members(found).items()), ("", None))
+            root = getattr(below, "root", None) if key == "parent_based" else None
+            return f"parentbased_{_text(root)}" if root is not None else _NAMES.get(key, key)
+        case _:
+            return str(found)

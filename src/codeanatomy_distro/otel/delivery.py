@@ -1,0 +1,200 @@
+"""Delivering one batch: attempts until it arrives, is refused for good, or its time is over; and the word about losses."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from codeanatomy_distro.otel.export_thread import ExportThread
+from codeanatomy_distro.otel.outcome import Outcome
+
+__all__ = ["Delivery", "Exporter", "ExporterFactory", "LossReport"]
+
+_logger = logging.getLogger("codeanatomy_distro.export")
+_FIRST_WAIT: Final = 0.2  # seconds between the first attempts; it doubles up to the longest
+_LONGEST_WAIT: Final = 5.0
+_LONGEST_WAIT_LEAVING: Final = 0.25
+_BETWEEN_REPORTS: Final = 60.0
+
+
+class Exporter(Protocol):
+    """What delivers batches of one signal."""
+
+    def export(self, batch: Any, timeout: float, /) -> Outcome:  # noqa: ANN401 - each signal has its own kind of batch
+        """Try once to deliver `batch`, for at most `timeout` seconds."""
+        ...
+
+    def shutdown(self) -> object:
+        """Release what the exporter holds."""
+        ...
+
+    @property
+    def cancels(self) -> bool:
+        """Return whether `shutdown` ends an attempt that is under way."""
+        ...
+
+
+class ExporterFactory:
+    """Makes an exporter when it is called: not before there is something to export.
+
+    `destination` tells people where it sends things. `warm` imports what making one needs, and no more.
+    """
+
+    def __init__(
+        self, create: Callable[[], Exporter], destination: str = "the exporter", warm: Callable[[], object] | None = None
+    ) -> None:
+        self._create = create
+        self._warm = warm
+        self.destination = destination
+
+    def __call__(self) -> Exporter:
+        """Return a new exporter."""
+        return self._create()
+
+    def warm(self) -> None:
+        """Import what an exporter needs."""
+        if self._warm is not None:
+            self._warm()
+
+
+class Delivery:
+    """Delivers the batches of one signal, one at a time, on `thread`.
+
+    The exporter is made with the first batch, so that a program pays for gRPC or HTTP neither at its start nor on its
+    own thread. `timeout` is how many seconds a batch may take, retries included.
+    """
+
+    def __init__(self, create_exporter: ExporterFactory, thread: ExportThread, timeout: float) -> None:
+        self._create_exporter = create_exporter
+        self._thread = thread
+        self._timeout = timeout
+        self._warm = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew in a forked child: what the parent holds of a connection is not the child's to use or to end."""
+        self._exporter: Exporter | None = None
+        self._batch: object = None
+        self._batch_ends = 0.0
+        self._attempts = 0
+        self._failed_at = 0.0
+        self._retry_after: float | None = None
+        self._spread = 1.0
+        self.connecting = False
+        self.reason = ""
+
+    def send(self, batch: object, count: int) -> int | None:
+        """Deliver `batch` of `count` items; return how many did not arrive, or None to be called again with it later."""
+        if batch is not self._batch:
+            self._batch = batch
+            self._batch_ends = time.monotonic() + self._timeout
+        missing = self._send(batch, count)
+        if missing is not None:
+            self._batch = None
+        return missing
+
+    def _send(self, batch: object, count: int) -> int | None:
+        while True:
+            left = min(self._batch_ends - time.monotonic(), self._thread.time_left)
+            if left <= 0:
+                self.reason = self.reason or "there was no time left"
+                return count
+            wait = self._failed_at + self._wait() - time.monotonic()
+            if wait > 0:
+                if wait >= left and self._thread.stopping:
+                    return count  # the receiver asked to be left alone for longer than the process may wait
+                if not self._thread.pause(min(wait, left)):
+                    return None
+                continue  # the exit may have come meanwhile
+            outcome = self._attempt(batch, left)
+            self._retry_after = outcome.retry_after
+            if outcome.arrived or not outcome.retryable:
+                self._attempts = 0
+                self.reason = outcome.reason or self.reason
+                return min(outcome.rejected, count) if outcome.arrived else count
+            self.reason = outcome.reason
+            self._attempts += 1
+            self._failed_at = time.monotonic()
+            self._spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads the retries of many processes, hides nothing
+            _logger.debug("an export failed and is tried again: %s", outcome.reason)
+
+    def _wait(self) -> float:
+        """Return how long to wait after the last failed attempt, in seconds."""
+        if self._retry_after is not None:
+            return self._retry_after
+        if not self._attempts:
+            return 0.0
+        longest = _LONGEST_WAIT_LEAVING if self._thread.stopping else _LONGEST_WAIT
+        return min(_FIRST_WAIT * 2 ** min(self._attempts - 1, 10), longest) * self._spread
+
+    def _attempt(self, batch: object, timeout: float) -> Outcome:
+        try:
+            exporter = self._exporter
+            if exporter is None:
+                self.connecting = True
+                try:
+                    exporter = self._exporter = self._create_exporter()
+                    self._warm = True
+                finally:
+                    self.connecting = False
+            return exporter.export(batch, timeout)
+        except Exception as error:  # noqa: BLE001 - somebody else's exporter; the queue goes on
+            return Outcome(arrived=False, reason=f"{type(error).__name__}: {error}")
+
+    def release(self) -> bool:
+        """Let go of the connection; a later batch makes a new one. Return whether that cancels an attempt under way."""
+        exporter, self._exporter = self._exporter, None
+        if exporter is None:
+            return False
+        try:
+            exporter.shutdown()
+        except Exception as error:  # noqa: BLE001 - somebody else's exporter must not fail a fork or the exit
+            _logger.debug("an exporter failed to shut down: %s", error)
+        return exporter.cancels
+
+    def warm(self) -> None:
+        """Import what an exporter needs, once: a child that is about to be forked has it then, and so have all after it."""
+        if self._warm:
+            return
+        self._warm = True
+        try:
+            self._create_exporter.warm()
+        except Exception as error:  # noqa: BLE001 - it will be told when an export fails for it
+            _logger.debug("an exporter can't be imported: %s", error)
+
+    def wait_connected(self, timeout: float) -> None:
+        """Wait while an exporter is being made: a fork in the midst of its imports leaves the child locks without owner."""
+        end = time.monotonic() + timeout
+        while self.connecting and time.monotonic() < end:
+            time.sleep(0.005)
+
+
+class LossReport:
+    """Says what was lost, at most once a minute."""
+
+    def __init__(self, signal: str, destination: str) -> None:
+        self._signal = signal
+        self._destination = destination
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew in a forked child."""
+        self._told = 0
+        self._last = -_BETWEEN_REPORTS
+
+    def tell(self, *, overflowed: int, refused: int, reason: str) -> None:
+        """Log the losses so far, if there are new ones and the last word was long enough ago."""
+        lost = overflowed + refused
+        now = time.monotonic()
+        self._told = min(self._told, lost)  # metric points that were refused may arrive after all
+        if lost <= self._told or now - self._last < _BETWEEN_REPORTS:
+            return
+        self._last, self._told = now, lost
+        causes = [
+            f"{overflowed} did not fit the queue" if overflowed else "",
+            f"{refused} could not be delivered to {self._destination} ({reason})" if refused else "",
+        ]
+        _logger.warning("%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))

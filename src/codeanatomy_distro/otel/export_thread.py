@@ -1,0 +1,191 @@
+"""The thread of one exporter: woken by size, time, flush and exit; gone while the process forks.
+
+Everything that the program's own threads call here is safe in a signal handler and waits for no lock that the export
+holds: commands go through `SimpleQueue`, whose ``put`` is reentrant, which that of `Event` and `Queue` is not.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final, Literal
+
+from opentelemetry import context
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+__all__ = ["ExportThread", "Reason", "Waiter"]
+
+Reason = Literal["time", "size", "flush", "stop"]
+"""Why the thread is to serve: its interval is over, a batch is full, somebody flushes, or the process leaves."""
+
+Waiter = Callable[[float], bool]
+"""Waits at most that many seconds for what was asked; returns whether it was done."""
+
+_logger = logging.getLogger("codeanatomy_distro.export")
+_WAKE: Final = "size"
+_STOP: Final = "stop"
+_PARK: Final = "park"
+
+
+class ExportThread:
+    """Calls `serve` on a daemon thread of its own, at the latest every `interval` seconds, and once more when stopped.
+
+    `serve` may take long; it waits with `pause` and returns early when that says so.
+    """
+
+    def __init__(self, name: str, serve: Callable[[Reason], None], interval: float) -> None:
+        self._name = name
+        self._serve = serve
+        self._interval = interval
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, with no thread: the process is a forked child, where none but the forking thread lives on."""
+        self._commands: SimpleQueue[str | threading.Lock] = SimpleQueue()
+        self._flushes: list[threading.Lock] = []
+        self._starting = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._parking = False
+        self._due = time.monotonic() + self._interval
+        self._told_to_stop = False
+        self._stopped = False
+        self.running = False
+        self.deadline: float | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Return whether `stop` was called."""
+        return self.deadline is not None
+
+    @property
+    def time_left(self) -> float:
+        """Return the seconds until the deadline of `stop`; infinite before it."""
+        return math.inf if self.deadline is None else self.deadline - time.monotonic()
+
+    def start(self) -> bool:
+        """Have the thread running; return False where the interpreter, about to end, starts no more threads."""
+        if self.running or self._parking:
+            return True
+        with self._starting:
+            if not self.running:
+                self.running = True
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self._thread, self.running = None, False
+                    return False
+        return True
+
+    def wake(self) -> None:
+        """Have the thread serve a full batch."""
+        self._commands.put(_WAKE)
+
+    def flush(self) -> Waiter:
+        """Have the thread serve all there is; return what waits for that."""
+        done = threading.Lock()
+        done.acquire()  # released by the thread: a lock can be waited for without another lock, unlike an event
+        self._commands.put(done)
+        if not self.start():
+            return lambda _: False
+        return lambda timeout: done.acquire(timeout=max(0.0, timeout))
+
+    def stop(self, deadline: float) -> None:
+        """Have the thread serve once more and end, working no longer than until `deadline` (`time.monotonic()`)."""
+        self.deadline = deadline
+        self._commands.put(_STOP)
+
+    def finish(self, timeout: float) -> bool:
+        """Wait for what `stop` began; return whether the thread has ended.
+
+        Where no thread can be started any more, the caller's own does the work, within the same deadline.
+        """
+        if self._stopped:
+            return True
+        if not self.start():
+            self._guarded("stop")
+            self._stopped = True
+            return True
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(max(0.0, timeout))
+        return not thread.is_alive()
+
+    def park(self) -> None:
+        """Ask the thread to end for now, since the process is about to fork; does not wait."""
+        self._parking = True
+        self._commands.put(_PARK)
+
+    def wait_parked(self, timeout: float) -> bool:
+        """Wait for what `park` asked; return whether the thread is gone."""
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(max(0.0, timeout))
+        return not thread.is_alive()
+
+    def unpark(self) -> None:
+        """Let the thread run again; it starts with the next `start`."""
+        self._parking = False
+
+    def pause(self, seconds: float) -> bool:
+        """Wait between two attempts; return False when the work must be left for later, since the process forks."""
+        end = time.monotonic() + min(seconds, self.time_left)
+        while not self._parking:
+            left = end - time.monotonic()
+            if left <= 0:
+                return True
+            try:
+                command = self._commands.get(timeout=left)
+            except Empty:
+                return True
+            if self._note(command) == _STOP:
+                return True  # the last chance is now
+        return False
+
+    def _run(self) -> None:
+        context.attach(context.Context())  # not that of whoever happened to start the thread
+        with suppress_instrumentation():  # an exporter's own calls make no telemetry
+            while not self._parking:
+                reason = "stop" if self._told_to_stop else self._await()
+                if reason is None:
+                    continue
+                self._guarded(reason)
+                if reason == "stop" and not self._parking:
+                    self._stopped = True
+                    break
+        self.running = False
+
+    def _guarded(self, reason: Reason) -> None:
+        try:
+            self._serve(reason)
+        except Exception as error:  # noqa: BLE001 - the thread must live on; nothing of the program's runs in it
+            _logger.warning("%s failed: %s: %s", self._name, type(error).__name__, error, exc_info=error)
+        if not self._parking:
+            while self._flushes:
+                self._flushes.pop().release()
+
+    def _await(self) -> Reason | None:
+        """Wait for the next thing to do; None when that is to end for now."""
+        try:
+            command = self._commands.get(timeout=max(0.0, self._due - time.monotonic()))
+        except Empty:
+            self._due = time.monotonic() + self._interval
+            return "time"
+        return self._note(command)
+
+    def _note(self, command: str | threading.Lock) -> Reason | None:
+        if not isinstance(command, str):
+            self._flushes.append(command)
+            return "flush"
+        if command == _PARK:
+            return None
+        if command == _STOP:
+            self._told_to_stop = True
+            return "stop"
+        return "size"

@@ -1,0 +1,200 @@
+"""The metric reader: collects and exports on a thread of its own, and starts from nothing in a forked child."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+
+from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory, LossReport
+from codeanatomy_distro.otel.export_thread import ExportThread, Reason, Waiter
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.view import Aggregation
+
+    from codeanatomy_distro.otel.identity import Identity
+
+__all__ = ["ExportingMetricReader", "count_points", "renew_metric_state"]
+
+_logger = logging.getLogger("codeanatomy_distro.export")
+_COLLECT_SECONDS: Final = 10.0
+_LONGEST_START: Final = 5.0  # as for a queue
+
+
+class ExportingMetricReader(MetricReader):
+    """Collects and exports all metrics every `interval` seconds, and once more when it is closed.
+
+    `timeout` is how many seconds one export may take, retries included. An export that fails loses nothing while sums are
+    cumulative: the next one repeats it. With delta temporality it is kept until its time is over.
+    """
+
+    signal = "metric points"
+
+    def __init__(  # noqa: PLR0913 - what the settings say of metrics
+        self,
+        create_exporter: ExporterFactory,
+        *,
+        interval: float,
+        temporality: dict[type, AggregationTemporality],
+        aggregation: dict[type, Aggregation],
+        timeout: float = 30.0,
+        identity: Identity | None = None,
+    ) -> None:
+        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
+        self.destination = create_exporter.destination
+        self._identity = identity
+        self._delta = AggregationTemporality.DELTA in temporality.values()
+        self._thread = ExportThread("codeanatomy-metrics", self._serve, interval)
+        self._delivery = Delivery(create_exporter, self._thread, timeout)
+        self._report = LossReport(self.signal, self.destination)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.refused = 0
+        self._pending: MetricsData | None = None
+        self._points = 0
+
+    @property
+    def undelivered(self) -> int:
+        """Return how many metric points were lost or are on their way."""
+        return self.refused + self._points
+
+    def start(self) -> None:
+        """Begin to export every interval."""
+        self._thread.start()
+
+    def resume(self) -> None:
+        """Have the thread running again."""
+        self._thread.start()
+
+    def begin_flush(self) -> Waiter:
+        """Begin to collect and export; return what waits for it."""
+        return self._thread.flush()
+
+    def close(self, deadline: float) -> None:
+        """Begin the last export, until `deadline` (`time.monotonic()`); does not wait."""
+        if not self._thread.stopping:
+            self._thread.stop(deadline)
+
+    def join(self, timeout: float) -> bool:
+        """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all left."""
+        done = self._thread.finish(timeout)
+        self._delivery.release()
+        return done and not self.undelivered
+
+    def park(self) -> None:
+        """Ask the thread to end for now: the process is about to fork."""
+        self._thread.park()
+
+    def wait_parked(self, timeout: float) -> bool:
+        """Wait until the thread is gone, then let go of the connection; return whether it went."""
+        self._delivery.wait_connected(_LONGEST_START)
+        self._delivery.warm()
+        gone = self._thread.wait_parked(timeout)
+        if gone:
+            self._delivery.release()
+        return gone
+
+    def cancel(self) -> bool:
+        """Cancel an attempt that is under way. Return whether it could be."""
+        return self._delivery.release()
+
+    def unpark(self) -> None:
+        """Let the thread run again."""
+        self._thread.unpark()
+
+    def reset(self) -> None:
+        """Begin anew in a forked child; what the parent has measured is the parent's to export."""
+        self._thread.reset()
+        self._delivery.reset()
+        self._report.reset()
+        self._begin()
+        provider: Any = getattr(self, "_provider", None)
+        if provider is not None:
+            renew_metric_state(provider)
+
+    def attach(self, provider: MeterProvider) -> None:
+        """Know the provider that it collects from, and begin."""
+        self._provider = provider
+        self.start()
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:  # noqa: ANN401 - the base class's own
+        """Export once more and stop."""
+        self.close(time.monotonic() + timeout_millis / 1000)
+        self.join(timeout_millis / 1000)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Collect and export now; return whether that was done in time."""
+        return self.begin_flush()(timeout_millis / 1000)
+
+    def _serve(self, reason: Reason) -> None:
+        if self._pending is not None:
+            if self._delta and not self._send(self._pending):
+                return
+            self._pending = None
+        if reason == "stop" and self._thread.time_left <= 0:
+            return
+        try:
+            self.collect(timeout_millis=min(_COLLECT_SECONDS, self._thread.time_left) * 1000)
+        except Exception as error:  # noqa: BLE001 - an observable callback is somebody else's code
+            _logger.warning("collecting metrics failed: %s: %s", type(error).__name__, error)
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> None:  # noqa: ANN401, ARG002 - the base class's own
+        if self._identity is not None and (resource := self._identity.worker_resource) is not None:
+            metrics_data = MetricsData(
+                [dataclasses.replace(one, resource=resource) for one in metrics_data.resource_metrics]
+            )
+        if count_points(metrics_data):
+            self._send(metrics_data)
+
+    def _send(self, metrics_data: MetricsData) -> bool:
+        """Deliver what was collected; return False when that has to go on later."""
+        self._points = count_points(metrics_data)
+        missing = self._delivery.send(metrics_data, self._points)
+        if missing is None:
+            self._pending = metrics_data
+            return False
+        self._points = 0
+        self.refused = missing + (self.refused if self._delta else 0)
+        self._report.tell(overflowed=0, refused=self.refused, reason=self._delivery.reason)
+        return True
+
+
+def count_points(metrics_data: MetricsData) -> int:
+    """Return how many data points there are in all."""
+    return sum(
+        len(metric.data.data_points)
+        for resource in metrics_data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    )
+
+
+def renew_metric_state(provider: MeterProvider) -> None:
+    """Forget every sum that `provider` holds and renew its locks, in a forked child.
+
+    The SDK has no public way: an instrument writes into storages that its provider keeps for each reader, and a child
+    that keeps them reports all that its parent had measured a second time, under its own name. Where the SDK changes
+    beyond recognition, the storages stay and one warning says so; the tests fail then.
+    """
+    try:
+        consumer = cast("Any", provider)._measurement_consumer  # noqa: SLF001
+        storages: dict[MetricReader, Any] = {}
+        for reader, storage in consumer._reader_storages.items():  # noqa: SLF001
+            arguments = [
+                storage._sdk_config,  # noqa: SLF001
+                storage._instrument_class_temporality,  # noqa: SLF001
+                storage._instrument_class_aggregation,  # noqa: SLF001
+            ]
+            if hasattr(storage, "_instrument_class_cardinality_limit"):
+                arguments.append(storage._instrument_class_cardinality_limit)  # noqa: SLF001
+            storages[reader] = type(storage)(*arguments)
+        consumer._lock = threading.Lock()  # noqa: SLF001 - another thread may have held it when the process forked
+        consumer._reader_storages = storages  # noqa: SLF001
+    except AttributeError as error:
+        _logger.warning("a worker process repeats its parent's metrics, since the SDK is not as expected: %s", error)

@@ -1,0 +1,173 @@
+"""Settings that belong together: values that contradict each other are brought to the nearest that do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from codeanatomy_distro import settings
+from codeanatomy_distro.otel.sampling_rules import SamplingRule, parse_rules
+from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting
+from codeanatomy_distro.setting_kinds import BadValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DEFAULT_RATIO", "RATIO_SAMPLERS", "repair_related"]
+
+DEFAULT_RATIO: Final = 0.1
+"""The share of traces that is recorded where nothing says otherwise (specification, *Sampling*)."""
+
+RATIO_SAMPLERS: Final = frozenset({"traceidratio", "parentbased_traceidratio", settings.DISTRO_NAME})
+_WITHOUT_ARGUMENT: Final = frozenset({"always_on", "always_off", "parentbased_always_on", "parentbased_always_off"})
+_PACKAGES: Final = {
+    "grpc": ("opentelemetry.exporter.otlp.proto.grpc", "opentelemetry-exporter-otlp-proto-grpc"),
+    "http/protobuf": ("opentelemetry.exporter.otlp.proto.http", "opentelemetry-exporter-otlp-proto-http"),
+}
+
+Values = dict[str, Resolved[Any]]
+
+
+def repair_related(values: Values, problems: list[Problem], environ: Mapping[str, str]) -> tuple[SamplingRule, ...]:
+    """Repair `values` in place, tell what was repaired in `problems`, and return the rules of the sampler."""
+    _choose_schemes(values, environ)
+    for batch, queue in (
+        (settings.BSP_MAX_EXPORT_BATCH_SIZE, settings.BSP_MAX_QUEUE_SIZE),
+        (settings.BLRP_MAX_EXPORT_BATCH_SIZE, settings.BLRP_MAX_QUEUE_SIZE),
+    ):
+        _repair_batch(batch, queue, values, problems)
+    _repair_sampler_argument(values, problems)
+    _repair_protocols(values, problems)
+    _repair_endpoints(values, problems)
+    _repair_client_keys(values, problems)
+    return _read_rules(values, problems)
+
+
+def _choose_schemes(values: Values, environ: Mapping[str, str]) -> None:
+    """See that a ``host:port`` without a scheme is secure where the user says that it is not insecure."""
+    rows = {settings.OTLP_ENDPOINT: settings.OTLP_INSECURE}
+    rows |= {row: settings.SIGNAL_INSECURE[signal] for signal, row in settings.SIGNAL_ENDPOINT.items()}
+    for endpoint, insecure in rows.items():
+        given, asked = values[endpoint.name], values[insecure.name].value
+        if asked is None:
+            asked = values[settings.OTLP_INSECURE.name].value
+        if given.variable is not None and asked is False and "://" not in environ.get(given.variable, "://"):
+            secure = given.value.replace("http://", "https://", 1) if given.value else None
+            values[endpoint.name] = Resolved(secure, given.origin, given.variable)
+
+
+def _repair_batch(batch: Setting[int], queue: Setting[int], values: Values, problems: list[Problem]) -> None:
+    size, room = values[batch.name], values[queue.name]
+    if size.value <= room.value:
+        return
+    values[batch.name] = Resolved(room.value, size.origin, size.variable)
+    if size.origin != Origin.DEFAULT:  # a smaller queue alone is no mistake: the batch follows it
+        reason = f"a batch can't be larger than the queue ({queue.name}={room.value})"
+        problems.append(Problem(batch.name, str(size.value), reason, str(room.value)))
+
+
+def _repair_sampler_argument(values: Values, problems: list[Problem]) -> None:
+    row = settings.TRACES_SAMPLER_ARG
+    sampler, argument = values[settings.TRACES_SAMPLER.name], values[row.name]
+    if argument.value is None:
+        return
+    if sampler.value in _WITHOUT_ARGUMENT:
+        if argument.origin != Origin.PROFILE:
+            problems.append(
+                Problem(
+                    row.name, argument.value, f"the sampler {sampler.value} takes no argument", "the sampler without"
+                )
+            )
+        values[row.name] = Resolved(None, Origin.DEFAULT, argument.variable)
+    elif sampler.value in RATIO_SAMPLERS:
+        try:
+            ratio = settings.RATIO.parse(argument.value)
+        except BadValue as bad:
+            reason = f"the sampler {sampler.value} takes a ratio: {bad}"
+            problems.append(Problem(row.name, argument.value, reason, f"{DEFAULT_RATIO}"))
+            values[row.name] = Resolved(None, Origin.DEFAULT, argument.variable)
+        else:
+            values[row.name] = Resolved(settings.RATIO.write(ratio), argument.origin, argument.variable)
+
+
+def _repair_protocols(values: Values, problems: list[Problem]) -> None:
+    """See that the exporter package of each protocol in use is there; else the other protocol takes its place."""
+    if not any("otlp" in values[row.name].value for row in settings.SIGNAL_EXPORTER.values()):
+        return
+    for row in (settings.OTLP_PROTOCOL, *settings.SIGNAL_PROTOCOL.values()):
+        asked = values[row.name]
+        if asked.value is None or _installed(asked.value):
+            continue
+        other = next((name for name in _PACKAGES if name != asked.value and _installed(name)), None)
+        reason = f"it needs the package {_PACKAGES[asked.value][1]}"
+        if other is None:
+            problems.append(Problem(row.name, asked.value, reason, "nothing: no OTLP exporter is installed"))
+        else:
+            problems.append(Problem(row.name, asked.value, reason, other))
+            values[row.name] = Resolved(other, asked.origin, asked.variable)
+
+
+def _installed(protocol: str) -> bool:
+    from importlib.util import find_spec  # start-up cost: imported by nothing else here
+
+    try:
+        return find_spec(_PACKAGES[protocol][0]) is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        return False
+
+
+def _repair_endpoints(values: Values, problems: list[Problem]) -> None:
+    """See that HTTP is not sent to a socket file: only gRPC knows ``unix:``."""
+
+    def of(signal: str, rows: Mapping[str, Setting[Any]], general: Setting[Any]) -> Any:  # noqa: ANN401 - any row
+        own = values[rows[signal].name].value
+        return values[general.name].value if own is None else own
+
+    protocols = {
+        signal: of(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL) for signal in settings.SIGNAL_PROTOCOL
+    }
+    rows: list[tuple[Setting[str | None], bool]] = [
+        (settings.OTLP_ENDPOINT, "http/protobuf" in protocols.values()),
+        *((row, protocols[signal] == "http/protobuf") for signal, row in settings.SIGNAL_ENDPOINT.items()),
+    ]
+    for row, over_http in rows:
+        given = values[row.name]
+        if over_http and given.value is not None and given.value.startswith("unix:"):
+            used = row.default_text or ""
+            problems.append(
+                Problem(row.name, given.value, "the protocol http/protobuf needs http:// or https://", used)
+            )
+            values[row.name] = Resolved(None, Origin.DEFAULT, given.variable)
+
+
+def _repair_client_keys(values: Values, problems: list[Problem]) -> None:
+    """See that a client's key comes with its certificate: one alone can't be used."""
+    certificates = {"": settings.OTLP_CLIENT_CERTIFICATE, **settings.SIGNAL_CLIENT_CERTIFICATE}
+    keys = {"": settings.OTLP_CLIENT_KEY, **settings.SIGNAL_CLIENT_KEY}
+    for signal, key in keys.items():
+        certificate = certificates[signal]
+        given = values[key.name]
+        if given.value is None or values[certificate.name].value or values[settings.OTLP_CLIENT_CERTIFICATE.name].value:
+            continue
+        reason = f"a client's key needs its certificate ({certificate.name})"
+        problems.append(Problem(key.name, given.value, reason, "no client key"))
+        values[key.name] = Resolved(None, Origin.DEFAULT, given.variable)
+
+
+def _read_rules(values: Values, problems: list[Problem]) -> tuple[SamplingRule, ...]:
+    row = settings.SAMPLING_RULES
+    given = values[row.name]
+    if given.value is None:
+        return ()
+    try:
+        rules, reason = parse_rules(given.value)
+    except BadValue as bad:
+        problems.append(Problem(row.name, given.value, str(bad), "no rules"))
+        values[row.name] = Resolved(None, Origin.DEFAULT, given.variable)
+        return ()
+    if reason:
+        problems.append(Problem(row.name, given.value, reason, f"the other {len(rules)}" if rules else "no rules"))
+    elif values[settings.TRACES_SAMPLER.name].value != settings.DISTRO_NAME:
+        name = settings.DISTRO_NAME
+        reason = f"only the sampler {name} reads rules: set {settings.TRACES_SAMPLER.name}={name}"
+        problems.append(Problem(row.name, given.value, reason, "no rules"))
+    return rules

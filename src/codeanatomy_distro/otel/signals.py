@@ -1,0 +1,172 @@
+"""Signals that end the process: what is recorded is exported first, then happens what would have happened without us.
+
+A handler in Python alone would change the program: it runs on the main thread, and only once that is back from whatever C
+code it is in. A pool's worker that waits for a task may then miss its SIGTERM for ever, and a query in native code outlive
+it by hours. A thread of ours therefore hears of the signal through the interpreter's wake-up pipe and sees it through.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codeanatomy_distro.otel.lifecycle import Lifecycle
+
+__all__ = ["ENDING", "SignalWatch"]
+
+ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+"""Signals that end a process unless it does something about them."""
+
+_MARGIN: Final = 0.5  # seconds that the last export may take beyond the deadline before the process goes without it
+_PARK: Final = b"\0"
+
+
+class SignalWatch:
+    """Exports before SIGTERM and SIGINT act. Python's own KeyboardInterrupt is left alone: it leads to a usual exit.
+
+    Only the main thread can set handlers; set up from another, the process keeps those it has. A handler that stood
+    before is called after the export. One that the program sets later replaces ours, and its own exit then exports.
+    """
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self._previous: dict[int, Any] = {}
+        self._pipe: tuple[int, int] | None = None
+        self._thread: threading.Thread | None = None
+        self._pending: int | None = None
+
+    def install(self) -> None:
+        """Set the handlers and start to listen."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in ENDING:
+            standing = signal.getsignal(number)
+            if standing is not signal.default_int_handler and standing not in {signal.SIG_IGN, None}:
+                self._previous[number] = signal.signal(number, self._on_signal)
+        self._open()
+        self.resume()
+
+    def uninstall(self) -> None:
+        """Put back what stood before: from here on a signal must end the process without any Python."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number, previous in self._previous.items():
+            if self._is_current(number):
+                signal.signal(number, signal.SIG_DFL if previous is None else previous)
+        self._previous.clear()
+        if self._pipe is not None and (other := signal.set_wakeup_fd(-1)) != self._pipe[1]:
+            signal.set_wakeup_fd(other)
+
+    def act_on_pending(self) -> None:
+        """Let a signal act that came while the main thread was busy with the last export."""
+        number, self._pending = self._pending, None
+        if number is not None:
+            os.kill(os.getpid(), number)
+
+    def park(self) -> None:
+        """Have the thread end for now: the process is about to fork."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._pipe is not None and thread is not threading.current_thread():
+            os.write(self._pipe[1], _PARK)
+            thread.join(_MARGIN)
+
+    def resume(self) -> None:
+        """Have the thread listen again."""
+        if self._pipe is not None and self._thread is None:
+            self._thread = threading.Thread(
+                target=self._listen, args=(self._pipe[0],), name="codeanatomy-signals", daemon=True
+            )
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter ends; its exit handler exports
+                self._thread = None
+
+    def renew(self) -> None:
+        """Begin anew in a forked child: its signals are not to be heard by its parent, which has the same pipe."""
+        self._thread, self._pending = None, None
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            for end in pipe:
+                os.close(end)
+            self._open(pipe[1])
+            self.resume()
+
+    def _open(self, ours: int = -1) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        standing = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        if standing in {-1, ours}:
+            self._pipe = reading, writing
+            return
+        signal.set_wakeup_fd(standing)  # an event loop's; the handlers are then all there is
+        os.close(reading)
+        os.close(writing)
+
+    def _listen(self, reading: int) -> None:
+        while True:
+            heard = os.read(reading, 1)
+            if not heard or heard == _PARK:
+                return
+            number = heard[0]
+            if number in self._previous and self._is_current(number) and not callable(self._previous[number]):
+                self._lifecycle.shutdown(number)
+                self._wait_left()
+                _die(number)
+
+    def _is_current(self, number: int) -> bool:
+        return signal.getsignal(number) == self._on_signal
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        lifecycle = self._lifecycle
+        previous = self._previous.get(number)
+        if not self._is_current(number):
+            # The program's own handler calls ours, as a good one calls what it found. It decides what happens next.
+            self._aside(lambda: lifecycle.flush(lifecycle.deadline))
+        elif callable(previous):
+            self._aside(lambda: lifecycle.flush(lifecycle.deadline))
+            previous(number, frame)
+        elif lifecycle.leaves_on_this_thread:
+            self._pending = number  # the last export is under way, below us, and bounded; the signal acts when it is over
+        else:
+            self._aside(lambda: lifecycle.shutdown(number))
+            self._wait_left()
+            # The default action, for good: the exit status must be that of a process ended by the signal.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def _wait_left(self) -> None:
+        end = time.monotonic() + self._lifecycle.deadline + _MARGIN
+        while self._lifecycle.leaving and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def _aside(self, action: Callable[[], Any]) -> None:
+        """Run `action` on a thread and wait for it.
+
+        The handler stands on top of whatever the main thread was doing, a lock that `action` needs perhaps in its hands.
+        A thread that then waits for it is left behind.
+        """
+        helper = threading.Thread(target=action, name="codeanatomy-leaving", daemon=True)
+        try:
+            helper.start()
+        except RuntimeError:  # the interpreter ends and starts no more threads
+            action()
+            return
+        helper.join(self._lifecycle.deadline + _MARGIN)
+
+
+def _die(number: int) -> None:
+    """End the process by the signal's default action, from a thread that is not the main one."""
+    try:
+        import ctypes  # start-up cost: wanted by a process that ends
+
+        ctypes.CDLL(None).signal(number, 0)  # SIG_DFL; Python lets the main thread alone do this
+        os.kill(os.getpid(), number)
+    except (ImportError, OSError, AttributeError):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)  # it will, when it is back in Python

@@ -1,0 +1,74 @@
+"""Kinds of value that name something installed: an entry point of a group, beside the names that are always there."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from codeanatomy_distro.setting_kinds import BadValue, Kind, each, join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["plugin", "plugins"]
+
+# Where a package that is often meant is not installed, the message names it.
+_PACKAGES: Final[Mapping[tuple[str, str], str]] = {
+    ("opentelemetry_id_generator", "xray"): "opentelemetry-sdk-extension-aws",
+    ("opentelemetry_propagator", "b3"): "opentelemetry-propagator-b3",
+    ("opentelemetry_propagator", "b3multi"): "opentelemetry-propagator-b3",
+    ("opentelemetry_propagator", "jaeger"): "opentelemetry-propagator-jaeger",
+    ("opentelemetry_propagator", "ottrace"): "opentelemetry-propagator-ot-trace",
+    ("opentelemetry_propagator", "xray"): "opentelemetry-propagator-aws-xray",
+    ("opentelemetry_traces_exporter", "zipkin"): "opentelemetry-exporter-zipkin",
+    ("opentelemetry_metrics_exporter", "prometheus"): "opentelemetry-exporter-prometheus",
+}
+
+
+def plugin(group: str, *built_in: str, noun: str) -> Kind[str]:
+    """Return the kind of one name: one of `built_in`, in any case, or an entry point of `group`."""
+    return Kind("name", _finder(group, built_in, noun), allowed=_allowed(group, built_in))
+
+
+def plugins(group: str, *built_in: str, noun: str, nothing: str | None = "none") -> Kind[tuple[str, ...]]:
+    """Return the kind of a list of such names; `nothing` is the word for none of them, and wrong beside others."""
+    find = _finder(group, (*built_in, nothing) if nothing else built_in, noun)
+
+    def parse(raw: str) -> tuple[str, ...]:
+        good, faults = each(find, raw)
+        if nothing in good and len(good) > 1:
+            good = tuple(name for name in good if name != nothing)
+            faults.append(f"'{nothing}' beside others means nothing")
+        if faults:
+            raise BadValue(faults[0], used=good) if good else BadValue(faults[0])
+        return good
+
+    more = f", or {nothing}" if nothing else ""
+    return Kind("list", parse, join, f"{_allowed(group, built_in)}; several with commas{more}")
+
+
+def _allowed(group: str, built_in: tuple[str, ...]) -> str:
+    return ", ".join((*built_in, f"an entry point of {group}"))
+
+
+def _finder(group: str, built_in: tuple[str, ...], noun: str) -> Callable[[str], str]:
+    known = {name.lower(): name for name in built_in}
+
+    def find(raw: str) -> str:
+        if raw.lower() in known:
+            return known[raw.lower()]
+        from importlib.metadata import entry_points  # start-up cost: 30 ms where the names are the usual ones
+
+        installed = {entry.name for entry in entry_points(group=group)}
+        if raw in installed:
+            return raw
+        package = _PACKAGES.get((group, raw.lower()))
+        if package:
+            reason = f"it needs the package {package}"
+        else:
+            near = get_close_matches(raw.lower()[:100], sorted({*known, *installed}), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            reason = f"no {noun} of that name is installed{hint}"
+        raise BadValue(reason)
+
+    return find

@@ -1,0 +1,240 @@
+"""`codeanatomy-otel doctor` on healthy and broken environments: the fault and the cure on the first screen."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codeanatomy_distro.testing.otlp_behaviour import Behaviour
+from codeanatomy_distro.testing.receiver import OtlpReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCREEN = 24
+SITE = Path(sysconfig.get_path("purelib"))
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture
+def receiver() -> Iterator[OtlpReceiver]:
+    """Receive OTLP on loopback."""
+    with OtlpReceiver() as receiving:
+        yield receiving
+
+
+def _doctor(*arguments: str, python: str = sys.executable, **environ: str) -> tuple[int, str]:
+    """Run the doctor in an environment of its own; return its exit code and its first screen."""
+    done = subprocess.run(
+        [python, "-m", "codeanatomy_distro.cli", "doctor", *arguments],
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    text = done.stdout if "--json" in arguments else "\n".join(done.stdout.splitlines()[:SCREEN])
+    return done.returncode, text
+
+
+def test_a_healthy_environment(receiver: OtlpReceiver) -> None:
+    """With a Collector that answers there is nothing to do; it got one span, one point and one log record."""
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint)
+    assert (code, screen.splitlines()[0]) == (0, "codeanatomy-otel doctor: nothing to do")
+    got = receiver.telemetry
+    assert [span.name for span in got.spans] == ["codeanatomy.doctor"]
+    assert [point.name for point in got.metric_points] == ["codeanatomy.doctor"]
+    assert [record.scope.name for record in got.log_records] == ["codeanatomy.doctor"]
+
+
+def test_http_is_examined_too(receiver: OtlpReceiver) -> None:
+    """Over HTTP the doctor reaches the Collector just the same."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.http_endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
+    assert _doctor(**environ)[0] == 0
+    assert {request.protocol for request in receiver} == {"http/protobuf"}
+
+
+@pytest.mark.parametrize("right", ["grpc", "http/protobuf"])
+def test_wrong_protocol(right: str, receiver: OtlpReceiver) -> None:
+    """A Collector that speaks the other protocol is found out, and the variable that mends it is told."""
+    wrong = "http/protobuf" if right == "grpc" else "grpc"
+    endpoint = receiver.grpc_endpoint if right == "grpc" else receiver.http_endpoint
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=wrong)
+    assert code == 1
+    assert "wrong protocol for traces, metrics and logs" in screen
+    assert f"-> export OTEL_EXPORTER_OTLP_PROTOCOL={right}" in screen
+
+
+def test_dead_collector() -> None:
+    """Where nothing listens, the address and what to do are told, once for all signals."""
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    assert code == 1
+    assert "1. no Collector for traces, metrics and logs at http://127.0.0.1:1" in screen
+    assert "-> start the Collector there, or set OTEL_EXPORTER_OTLP_ENDPOINT" in screen
+
+
+def test_a_collector_that_refuses(receiver: OtlpReceiver) -> None:
+    """A Collector that answers with an error is told with its answer."""
+    receiver.respond = lambda _request: Behaviour(status=401, message="who are you")
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint)
+    assert code == 1
+    assert "takes connections, but no traces" in screen
+    assert "UNAUTHENTICATED" in screen
+
+
+def _install_metadata(folder: Path, name: str, entry_points: str) -> None:
+    """Install a package that has nothing but entry points."""
+    info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(entry_points, encoding="utf-8")
+
+
+def test_two_distros(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """Another distro beside ours is told with the variables that choose; once chosen, there is nothing to say."""
+    _install_metadata(
+        tmp_path, "another-distro", "[opentelemetry_distro]\nother = x:X\n[opentelemetry_configurator]\nother = x:X\n"
+    )
+    environ = {"PYTHONPATH": str(tmp_path), "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint}
+    code, screen = _doctor(**environ)
+    assert code == 1
+    assert "two distros: another-distro is installed beside codeanatomy-distro" in screen
+    assert "-> export OTEL_PYTHON_DISTRO=codeanatomy OTEL_PYTHON_CONFIGURATOR=codeanatomy" in screen
+    assert "pip uninstall another-distro" in screen
+    chosen = {"OTEL_PYTHON_DISTRO": "codeanatomy", "OTEL_PYTHON_CONFIGURATOR": "codeanatomy"}
+    assert _doctor(**environ, **chosen)[0] == 0
+
+
+def test_duplicate_plug_ins(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """Two instrumentors of one name are found, with the packages that they come from."""
+    _install_metadata(tmp_path, "another-hamilton", "[opentelemetry_instrumentor]\nhamilton = x:X\n")
+    code, screen = _doctor(PYTHONPATH=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint)
+    assert code == 1
+    assert "are named 'hamilton' (another-hamilton, codeanatomy-distro); only one is loaded" in " ".join(screen.split())
+
+
+def test_an_instrumentor_that_fails(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """An instrumentor that raises is told with its error and how to leave it out."""
+    _install_metadata(tmp_path, "broken-instrumentor", "[opentelemetry_instrumentor]\nbroken = broken_one:Broken\n")
+    (tmp_path / "broken_one.py").write_text("raise RuntimeError('out of order')\n", encoding="utf-8")
+    code, screen = _doctor(PYTHONPATH=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint)
+    assert code == 1
+    assert "the instrumentor broken fails: RuntimeError: out of order" in screen
+    assert "-> export OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=broken" in screen
+
+
+def test_a_slow_detector(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """A detector that would delay each start is told with its time."""
+    _install_metadata(tmp_path, "slow-detector", "[opentelemetry_resource_detector]\nslow = slow_one:Slow\n")
+    (tmp_path / "slow_one.py").write_text(
+        "import time\nfrom opentelemetry.sdk.resources import Resource, ResourceDetector\n"
+        "class Slow(ResourceDetector):\n    def detect(self):\n        time.sleep(1.2)\n        return Resource({})\n",
+        encoding="utf-8",
+    )
+    environ = {"PYTHONPATH": str(tmp_path), "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "slow,process"}
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint, **environ)
+    assert code == 1
+    assert "the resource detector slow takes 1.2 s at each start" in screen
+    assert "-> export OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=process" in screen
+
+
+@pytest.fixture
+def without_grpc(tmp_path: Path) -> str:
+    """Make an environment with all packages of this one but the gRPC exporter; return its Python."""
+    links = tmp_path / "packages"
+    left_out = {"opentelemetry", "opentelemetry_exporter_otlp_proto_grpc"}
+    links.mkdir()
+    for entry in SITE.iterdir():
+        if entry.name.split("-")[0] not in left_out and not entry.name.endswith(".pth"):
+            (links / entry.name).symlink_to(entry)
+    # The packages of OpenTelemetry share folders: those on the way to the one left out are made anew.
+    way = ["opentelemetry", "exporter", "otlp", "proto", "grpc"]
+    for depth in range(1, len(way)):
+        (links / Path(*way[:depth])).mkdir()
+        for entry in (SITE / Path(*way[:depth])).iterdir():
+            if entry.name != way[depth]:
+                (links / Path(*way[:depth]) / entry.name).symlink_to(entry)
+    folder = tmp_path / "environment"
+    venv.create(folder, with_pip=False)
+    site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    (site / "links.pth").write_text(f"{links}\n{SOURCE}\n", encoding="utf-8")
+    return str(folder / "bin/python")
+
+
+def test_missing_exporter_package(without_grpc: str, receiver: OtlpReceiver) -> None:
+    """Where the exporter of the protocol is not installed, the package and its install line are told."""
+    code, screen = _doctor(python=without_grpc, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.http_endpoint)
+    text = " ".join(screen.split())
+    assert code == 1
+    assert "it needs the package opentelemetry-exporter-otlp-proto-grpc; using http/protobuf" in text
+    assert "-> pip install 'opentelemetry-exporter-otlp-proto-grpc" in text
+
+
+def test_bad_file(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """A declarative file with a fault is told with the line of the fault."""
+    path = tmp_path / "sdk.yaml"
+    path.write_text('file_format: "1.0"\nattribute_limits:\n  attribute_count_limit: many\n', encoding="utf-8")
+    code, screen = _doctor(OTEL_CONFIG_FILE=str(path), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint)
+    text = " ".join(screen.split())
+    assert code == 1
+    assert "attribute_count_limit) (line 3); using the variables and the defaults" in text
+    assert "-> mend it, or unset it" in text
+
+
+def test_a_typing_error_in_a_name(receiver: OtlpReceiver) -> None:
+    """A variable that nothing reads is told with the name that was meant."""
+    environ = {"OTEL_TRACES_SAMPLR": "always_on", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint}
+    code, screen = _doctor(**environ)
+    assert code == 1
+    assert "1. OTEL_TRACES_SAMPLR is set, but nothing reads a variable of that name" in screen
+    assert "-> did you mean OTEL_TRACES_SAMPLER? Rename it, or unset it" in screen
+
+
+@pytest.mark.parametrize(("name", "value"), [("OTEL_PROPAGATORS", "bogus"), ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "abc")])
+def test_values_that_stop_others_do_not_stop_the_doctor(name: str, value: str, receiver: OtlpReceiver) -> None:
+    """A value that OpenTelemetry could not even be imported with is told like any other."""
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint, **{name: value})
+    assert code == 1
+    assert f"1. {name}='{value}' is ignored" in screen
+    assert len(receiver.spans) == 1
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OTEL_SDK_DISABLED": "true"},
+        {"CODEANATOMY_OTEL_TEST_MODE": "true"},
+        {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")},
+    ],
+)
+def test_nothing_is_sent_where_nothing_would_be(environ: dict[str, str]) -> None:
+    """Where a program sends nothing the doctor sends nothing, and a dead Collector is no finding."""
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", **environ)
+    assert (code, screen.splitlines()[0]) == (0, "codeanatomy-otel doctor: nothing to do")
+
+
+def test_json_is_for_machines(receiver: OtlpReceiver) -> None:
+    """`--json` has the findings with their cures, and the facts of each section."""
+    code, text = _doctor("--json", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint, OTEL_BSP_MAX_QUEUE_SIZE="x")
+    document: dict[str, Any] = json.loads(text)
+    assert code == 1
+    assert [finding["section"] for finding in document["findings"]] == ["Settings"]
+    assert document["sections"]["Collector"]["traces"]["export"] == "accepted"
+    assert document["sections"]["Instrumentors"]["hamilton"]["status"] == "loaded"
+    assert document["sections"]["Resource"]["resource"]["service.name"] == "codeanatomy"
+    assert document["sections"]["Python and packages"]["opentelemetry-sdk"]
+
+
+def test_no_export_sends_nothing(receiver: OtlpReceiver) -> None:
+    """`--no-export` tries the connection alone."""
+    assert _doctor("--no-export", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint)[0] == 0
+    assert receiver.requests == ()

@@ -1,0 +1,88 @@
+"""Bad input and faults: the user sees the engine's own exception, and the span tells its variant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.trace import StatusCode
+
+from codeanatomy_distro.instrumentation.datafusion.errors import engine_error_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+datafusion: Any = pytest.importorskip("datafusion")
+pa: Any = pytest.importorskip("pyarrow")
+udf: Any = datafusion.udf
+
+
+def _raising(values: Any) -> Any:
+    message = "no such key"
+    raise KeyError(message)
+
+
+DIVISION = "select 1 / (a - a) from (values (1)) as t(a)"
+FAULTS: dict[str, tuple[Callable[[Any], object], str]] = {
+    "parse": (lambda c: c.sql("selec 1"), "datafusion.SQL"),
+    "plan": (lambda c: c.sql("select * from missing"), "datafusion.Plan"),
+    "schema": (lambda c: c.sql("select missing from (select 1 as a)"), "datafusion.SchemaError"),
+    "run": (lambda c: c.sql(DIVISION).collect(), "datafusion.ArrowError"),
+    "function": (lambda c: c.sql("select raising(a) from (values (1), (2)) as t(a)").collect(), "KeyError"),
+    "missing table": (lambda c: c.table("missing"), "KeyError"),
+    "not implemented": (lambda c: c.sql("alter table t add column x int"), "datafusion.NotImplemented"),
+    "full disk": (lambda c: c.sql("copy (select 1) to '/dev/full' stored as csv").collect(), "datafusion."),
+    "create table": (lambda c: c.sql(f"create table t as {DIVISION}"), "datafusion.ArrowError"),
+    "stream": (lambda c: list(c.sql("select raising(a) from (values (1)) as t(a)").execute_stream()), "KeyError"),
+    "object store": (lambda c: c.read_parquet("s3://nowhere/x.parquet"), "datafusion."),
+}  # fmt: skip
+
+
+def _told(fault: Callable[[Any], object]) -> str:
+    context = datafusion.SessionContext()
+    context.register_udf(udf(_raising, [pa.int64()], pa.int64(), "volatile", name="raising"))
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - whichever it is, it is compared
+        fault(context)
+    return f"{type(caught.value).__module__}.{type(caught.value).__name__}: {caught.value}"
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_the_users_as_without_us(name: str, instrument: Any, telemetry: Any, capfd: Any) -> None:
+    """Type and text of the exception are the engine's, the span has status and error.type, nothing leaks or prints."""
+    fault, kind = FAULTS[name]
+    bare = _told(fault)
+    instrument("full")
+    telemetry.reset()
+    capfd.readouterr()
+    assert _told(fault) == bare or "object at 0x" in bare
+    assert capfd.readouterr() == ("", "")
+    assert not trace.get_current_span().get_span_context().is_valid
+    failed = [span for span in telemetry.spans() if span.status.status_code is StatusCode.ERROR]
+    assert failed
+    assert all(str(span.attributes["error.type"]).startswith(kind) for span in failed)
+    assert sum(point.data.value for point in telemetry.metrics("codeanatomy.error.count")) == 1
+
+
+def test_an_interrupted_query_is_told(case: Any, telemetry: Any) -> None:
+    """A KeyboardInterrupt that passes a query passes unchanged, and its span is an error."""
+    telemetry.reset()
+
+    class Interrupting:
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        case.frame.write_csv(Interrupting())
+    case.frame.collect()
+    assert [span.status.status_code for span in telemetry.spans("datafusion.execute")] == [StatusCode.UNSET]
+
+
+@given(st.text())
+def test_any_text_is_an_error_type_of_a_known_kind(text: str) -> None:
+    """Whatever an exception says, its type is one of the engine's variants, a class name, or that of its class."""
+    for error in (Exception(text), ValueError(text), KeyError(text)):
+        kind = engine_error_type(error)
+        assert kind == type(error).__name__ or kind.startswith("datafusion.") or kind in text

@@ -1,0 +1,142 @@
+"""The instrumentor: lazy, reversible, and silent where there is nothing to instrument."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import subprocess
+import sys
+from typing import Any, cast
+
+import pytest
+
+from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
+
+datafusion: Any = pytest.importorskip("datafusion")
+
+
+_LAZY = """
+import sys
+from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
+
+instrumentor = DataFusionInstrumentor()
+instrumentor.instrument()
+heavy = {"datafusion", "pyarrow", "pandas", "numpy", "opentelemetry.sdk"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def _run(program: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def _attributes() -> dict[tuple[str, str], Any]:
+    internal = datafusion._internal
+    owners: dict[str, Any] = {
+        "DataFrame": datafusion.DataFrame,
+        "SessionContext": datafusion.SessionContext,
+        "_internal.DataFrame": internal.DataFrame,
+        "_internal.SessionContext": internal.SessionContext,
+        "ScalarUDF": datafusion.ScalarUDF,
+        "AggregateUDF": datafusion.AggregateUDF,
+        "WindowUDF": datafusion.WindowUDF,
+        "Serde": internal.substrait.Serde,
+        "Consumer": internal.substrait.Consumer,
+    }  # fmt: skip
+    found: dict[tuple[str, str], Any] = {}
+    for label, owner in owners.items():
+        members: dict[str, Any] = dict(cast("Any", vars(owner)))
+        found.update({(label, name): value for name, value in members.items()})
+    return found
+
+
+def test_instrumenting_imports_nothing_heavy() -> None:
+    """Loading and instrumenting imports neither DataFusion nor pyarrow, pandas, or the SDK."""
+    assert _run(_LAZY) == ""
+
+
+def test_it_is_silent_without_datafusion() -> None:
+    """A program in whose environment there is no DataFusion is instrumented without a word."""
+    hide = "import sys\nsys.modules['datafusion'] = None\n"
+    assert _run(hide + _LAZY.replace('"datafusion", ', "") + "instrumentor.uninstrument()\n") == ""
+
+
+def test_the_first_import_is_patched_and_a_later_one_after_undo_is_not() -> None:
+    """The hook patches at import; undone before the import, it does nothing."""
+    check = "from datafusion import SessionContext\nprint(hasattr(SessionContext.sql, '__wrapped__'))\n"
+    assert _run(_LAZY + check) == "True\n"
+    assert _run(_LAZY + "instrumentor.uninstrument()\n" + check) == "False\n"
+
+
+def test_undo_restores_the_identical_objects() -> None:
+    """After `uninstrument` each attribute of each patched class is the very object that it was."""
+    before = _attributes()
+    instrumentor = DataFusionInstrumentor()
+    for _ in range(2):
+        instrumentor.instrument()
+        changed = [key for key, value in _attributes().items() if before[key] is not value]
+        assert ("DataFrame", "collect") in changed
+        assert ("_internal.DataFrame", "collect") in changed
+        instrumentor.uninstrument()
+        after = _attributes()
+        assert [key for key in before if before[key] is not after.get(key)] == []
+        assert set(before) == set(after)
+
+
+def test_a_replacement_looks_like_its_original(instrumented: Any) -> None:
+    """A patched method keeps its signature and its text, and pickles by reference as it did."""
+    original = inspect.unwrap(datafusion.DataFrame.join)
+    assert inspect.signature(datafusion.DataFrame.join) == inspect.signature(original)
+    assert datafusion.SessionContext.sql.__doc__ == inspect.unwrap(datafusion.SessionContext.sql).__doc__
+    assert pickle.loads(pickle.dumps(datafusion.DataFrame.collect)) is datafusion.DataFrame.collect
+    raw = datafusion._internal.DataFrame.collect
+    assert pickle.loads(pickle.dumps(raw)) is raw
+
+
+def test_subclasses_and_unbound_calls_are_seen(case: Any, executions: Any) -> None:
+    """A subclass that calls `super()` and a method called through its class are one execution each."""
+
+    class Mine(datafusion.DataFrame):
+        def collect(self) -> Any:
+            return cast("Any", super().collect())
+
+    executions()
+    Mine(case.frame.df).collect()
+    datafusion.DataFrame.collect(case.frame)
+    assert executions() == ["collect", "collect"]
+
+
+def test_a_fault_of_ours_never_reaches_the_user(
+    case: Any, executions: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When our own code fails before or after the engine ran, the user's result is as ever, and it is said once."""
+    from codeanatomy_distro.instrumentation import patching
+    from codeanatomy_distro.instrumentation.datafusion import compile as compiling
+    from codeanatomy_distro.instrumentation.datafusion import execute
+
+    def broken(*_: object, **__: object) -> object:
+        message = "ours"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(patching, "_reported", set[str]())
+    monkeypatch.setattr(execute, "record_duration", broken)
+    assert len(case.frame.collect()) == 1
+    monkeypatch.setattr(execute, "query_and_method", broken)
+    monkeypatch.setattr(compiling, "Compile", broken)
+    assert case.context.sql("select 1 as one").to_pydict() == {"one": [1]}
+    assert case.context.sql("select 1 as one").to_pydict() == {"one": [1]}
+    assert len([record for record in caplog.records if "failed and is left out" in record.message]) == 3
+
+
+def test_suppressed_code_is_not_traced(case: Any, executions: Any) -> None:
+    """Code under `suppress_instrumentation` makes no span."""
+    from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+    executions()
+    with suppress_instrumentation():
+        case.frame.collect()
+    assert executions() == []

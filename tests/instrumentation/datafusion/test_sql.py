@@ -1,0 +1,92 @@
+"""SQL text: literals are masked, names are found, and anything at all may be given."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeanatomy_distro.instrumentation.datafusion.plan_mask import PlanMask
+from codeanatomy_distro.instrumentation.datafusion.query import format_of
+from codeanatomy_distro.instrumentation.datafusion.sql import read_statement
+from codeanatomy_distro.instrumentation.datafusion.sql_tokens import mask, tokenize
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("select 'it''s', 1.5e3 from t", "select ? from t"),
+        ("select a -- secret\n, b /* more /* nested */ secret */ from t", "select a , b from t"),
+        ("select E'\\'secret' from t", "select ? from t"),
+        ("select $1, $$secret$$, $x$ secret $x$", "select $1, ?"),
+        ('select "a 1", t1.b2 from t1', 'select "a 1", t1.b2 from t1'),
+        ("select 'open secret", "select ?"),
+        ("values (1, 'a'), (2, 'b')", "values (?), (?)"),
+    ],
+)
+def test_literals_are_masked(text: str, masked: str) -> None:
+    """Strings, numbers and comments go; names, placeholders and signs stay."""
+    assert mask(tokenize(text)) == masked
+
+
+@given(st.text())
+def test_any_text_can_be_read(text: str) -> None:
+    """Whatever the text, it is read without an error, and no masked text holds a quoted value."""
+    statement = read_statement(text)
+    assert "'" not in statement.masked
+
+
+@given(st.text(alphabet=st.characters(blacklist_characters="'\\", blacklist_categories=("Cs",)), min_size=8))
+def test_a_literal_never_survives(secret: str) -> None:
+    """A string literal is gone from the masked text, whatever it holds."""
+    assert mask(tokenize(f"select * from t where a = '{secret}'")) == "select * from t where a = ?"
+
+
+@pytest.mark.parametrize(
+    ("text", "operation", "tables", "target"),
+    [
+        ("select * from a join s.b on a.x = b.x, c", "SELECT", ("a", "s.b", "c"), None),
+        ("with x as (select * from a) select * from x", "SELECT", ("a",), None),
+        ("select extract(year from d) from t where x is distinct from y", "SELECT", ("t",), None),
+        ("insert into t select * from u", "INSERT", ("u",), "t"),
+        ("create or replace table t as select * from u", "CREATE", ("u",), "t"),
+        ("with x as (select 1) insert into t select * from x", "INSERT", (), "t"),
+        ("copy t to 'x.csv'", "COPY", ("t",), None),
+        ("select * from generate_series(1, 2)", "SELECT", (), None),
+        ("explain analyze select * from t", "EXPLAIN", ("t",), None),
+    ],
+)
+def test_verbs_and_tables_are_found(text: str, operation: str, tables: tuple[str, ...], target: str | None) -> None:
+    """The verb is the one that does the work; tables are the names that the statement doesn't define itself."""
+    statement = read_statement(text)
+    assert (statement.operation, statement.tables, statement.target) == (operation, tables, target)
+
+
+@pytest.mark.parametrize("piece", ["'", "(", "/*", "e'\\", "$$", "select * from t, ", '"', "1", "as ("])
+def test_reading_takes_time_in_proportion(piece: str) -> None:
+    """A long text of nothing but trouble is read in a moment, for it is cut at a bound and read once."""
+    started = time.perf_counter()
+    read_statement(piece * 200_000)
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("stored", "location", "word"),
+    [
+        (None, "/a/b.parquet", "parquet"), (None, "/a/b.csv.gz", "csv"), ("JSON", "/x", "json"), (None, "/x", "file"),
+        ("odd", None, "file"),
+    ],
+)  # fmt: skip
+def test_a_destination_is_one_of_a_few_words(stored: str | None, location: str | None, word: str) -> None:
+    """The kind of a destination is a word of a small set, whatever the location is called."""
+    assert format_of(stored, location) == word
+
+
+@given(st.text(alphabet="abcdefgh ,()'\"=<>", min_size=3, max_size=40).filter(lambda text: text.strip(" ,()'\"=<>")))
+def test_a_bare_literal_in_a_plan_never_survives(secret: str) -> None:
+    """A literal that a physical plan writes without quotes leaves no word behind."""
+    masked = PlanMask(["upper"]).mask((f"FilterExec: upper(zz@0) = {secret} AND yy@1 > 17",), ["t"])[0]
+    rest = masked.removeprefix("FilterExec: ").replace("upper(", "").replace("zz@0", "").replace("yy@1", "")
+    assert not any(character in rest for character in "abcdefgh") or rest.strip("?=<>AND ()'\",") == ""

@@ -1,0 +1,303 @@
+"""The queue between the program and an exporter: every item is delivered, or counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codeanatomy_distro.otel.batching import BatchLimits, BatchQueue
+from codeanatomy_distro.otel.delivery import ExporterFactory
+from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
+
+PASSING = Outcome(arrived=False, retryable=True, reason="busy")
+FINAL = Outcome(arrived=False, reason="refused")
+
+
+class Recording:
+    """An exporter that keeps what it takes, and answers as it is told."""
+
+    cancels = False
+
+    def __init__(self, answer: Callable[[int], Outcome] = lambda _: ARRIVED) -> None:
+        self.taken: list[Any] = []
+        self.attempts: list[float] = []
+        self.threads: set[str] = set()
+        self.answer = answer
+        self.closed = False
+
+    def export(self, batch: list[Any], timeout: float, /) -> Outcome:
+        """Take the batch, unless the answer is no."""
+        self.attempts.append(time.monotonic())
+        self.threads.add(threading.current_thread().name)
+        outcome = self.answer(len(self.attempts))
+        if outcome.arrived:
+            self.taken += batch[: len(batch) - outcome.rejected]
+        return outcome
+
+    def shutdown(self) -> None:
+        """Note that it was closed."""
+        self.closed = True
+
+
+def queue_to(exporter: Recording, **limits: Any) -> BatchQueue[int]:
+    """Return a queue in front of `exporter`."""
+    return BatchQueue("numbers", ExporterFactory(lambda: exporter, "nowhere"), BatchLimits(**limits))
+
+
+def leave(queue: BatchQueue[int], seconds: float = 5.0) -> bool:
+    """Close the queue and wait."""
+    queue.close(time.monotonic() + seconds)
+    return queue.join(seconds)
+
+
+def test_what_is_put_arrives_in_order_on_a_thread_of_the_queues_own() -> None:
+    """All items arrive once, in their order, and the program's thread exports nothing."""
+    exporter = Recording()
+    queue = queue_to(exporter, batch_size=7, delay=60)
+    for number in range(100):
+        queue.put(number)
+    assert queue.flush(5)
+    assert exporter.taken == list(range(100))
+    assert exporter.threads == {"codeanatomy-numbers"}
+    assert queue.undelivered == 0
+
+
+def test_nothing_is_made_before_there_is_something_to_export() -> None:
+    """The exporter's factory is first called with the first batch, and leaving an unused queue takes no time."""
+    made: list[int] = []
+
+    def create() -> Recording:
+        made.append(1)
+        return Recording()
+
+    queue: BatchQueue[int] = BatchQueue("numbers", ExporterFactory(create), BatchLimits())
+    assert leave(queue)
+    assert made == []
+
+
+def test_an_item_leaves_after_the_delay_though_its_batch_is_not_full() -> None:
+    """A lone item waits no longer than the delay."""
+    exporter = Recording()
+    queue = queue_to(exporter, delay=0.05)
+    queue.put(1)
+    end = time.monotonic() + 5
+    while not exporter.taken and time.monotonic() < end:
+        time.sleep(0.01)
+    assert exporter.taken == [1]
+
+
+def test_a_full_queue_drops_and_counts() -> None:
+    """While the exporter is busy, what does not fit is dropped at once and counted exactly."""
+    free, begun = threading.Event(), threading.Event()
+
+    def answer(_: int) -> Outcome:
+        begun.set()
+        free.wait(10)
+        return ARRIVED
+
+    exporter = Recording(answer)
+    queue = queue_to(exporter, queue_size=10, batch_size=5)
+    for number in range(5):
+        queue.put(number)
+    assert begun.wait(5)
+    for number in range(25):
+        queue.put(number)
+    assert queue.overflowed == 15
+    free.set()
+    assert leave(queue)
+    assert len(exporter.taken) == 15
+    assert queue.undelivered == 15
+
+
+def test_a_failure_that_may_pass_is_tried_again_with_the_same_batch() -> None:
+    """Two refusals that may pass cost time, not items."""
+    exporter = Recording(lambda attempt: PASSING if attempt <= 2 else ARRIVED)
+    queue = queue_to(exporter)
+    queue.put(1)
+    assert leave(queue)
+    assert exporter.taken == [1]
+    assert len(exporter.attempts) == 3
+
+
+def test_a_final_refusal_is_counted_and_not_tried_again() -> None:
+    """What the receiver will never take is counted as refused, once."""
+    exporter = Recording(lambda _: FINAL)
+    queue = queue_to(exporter)
+    queue.put(1)
+    queue.put(2)
+    assert leave(queue)
+    assert len(exporter.attempts) == 1
+    assert queue.refused == queue.undelivered == 2
+
+
+def test_items_that_the_receiver_rejects_one_by_one_are_counted() -> None:
+    """A partial success counts what was rejected and no more."""
+    exporter = Recording(lambda _: Outcome(arrived=True, rejected=3, reason="too old"))
+    queue = queue_to(exporter)
+    for number in range(10):
+        queue.put(number)
+    assert leave(queue)
+    assert queue.refused == 3
+
+
+def test_a_batch_is_given_up_when_its_time_is_over_and_the_next_one_is_tried() -> None:
+    """A batch that fails for longer than its timeout is counted; what comes after it arrives once the receiver is back."""
+    begun = time.monotonic()
+    exporter = Recording(lambda _: PASSING if time.monotonic() < begun + 0.5 else ARRIVED)
+    queue = queue_to(exporter, batch_size=1, timeout=0.3, delay=0.01)
+    queue.put(1)
+    queue.put(2)
+    assert queue.flush(5)
+    assert queue.refused == 1
+    assert exporter.taken == [2]
+
+
+def test_the_pause_that_a_receiver_asks_for_is_kept() -> None:
+    """No attempt is made before the time that the receiver named is over."""
+    slow = Outcome(arrived=False, retryable=True, retry_after=0.4)
+    exporter = Recording(lambda attempt: slow if attempt == 1 else ARRIVED)
+    queue = queue_to(exporter)
+    queue.put(1)
+    assert leave(queue)
+    first, second = exporter.attempts
+    assert second - first >= 0.4
+
+
+def test_leaving_is_bounded_and_what_is_left_is_counted() -> None:
+    """With a receiver that is always busy, leaving takes the deadline, and every item is in the count."""
+    exporter = Recording(lambda _: PASSING)
+    queue = queue_to(exporter, batch_size=2)
+    for number in range(7):
+        queue.put(number)
+    started = time.monotonic()
+    assert not leave(queue, 0.3)
+    assert time.monotonic() - started < 2
+    assert queue.undelivered == 7
+    assert exporter.closed
+
+
+def test_a_receiver_that_asks_for_longer_than_there_is_time_is_not_waited_for() -> None:
+    """Leaving ends at once when the receiver wants a pause that goes beyond the deadline."""
+    exporter = Recording(lambda _: Outcome(arrived=False, retryable=True, retry_after=60))
+    queue = queue_to(exporter)
+    queue.put(1)
+    started = time.monotonic()
+    leave(queue, 5)
+    assert time.monotonic() - started < 2
+    assert queue.undelivered == 1
+
+
+def test_an_exporter_that_raises_loses_its_batch_alone() -> None:
+    """An exception of the exporter is counted, and the next batch is delivered."""
+
+    def answer(attempt: int) -> Outcome:
+        if attempt == 1:
+            message = "broken"
+            raise RuntimeError(message)
+        return ARRIVED
+
+    exporter = Recording(answer)
+    queue = queue_to(exporter, batch_size=1)
+    queue.put(1)
+    assert queue.flush(5)
+    queue.put(2)
+    assert leave(queue)
+    assert (queue.refused, exporter.taken) == (1, [2])
+
+
+def test_what_comes_after_the_end_is_counted() -> None:
+    """An item that is put into a closed queue is dropped and counted."""
+    exporter = Recording()
+    queue = queue_to(exporter)
+    queue.put(1)
+    assert leave(queue)
+    queue.put(2)
+    assert queue.undelivered == 1
+
+
+def test_parked_for_a_fork_it_goes_on_afterwards_with_nothing_lost() -> None:
+    """While parked there is no thread and no connection; the batch that failed before is delivered after."""
+    exporter = Recording(lambda attempt: PASSING if attempt == 1 else ARRIVED)
+    queue = queue_to(exporter, batch_size=2)
+    for number in range(3):
+        queue.put(number)
+    while not exporter.attempts:
+        time.sleep(0.005)
+    queue.park()
+    assert queue.wait_parked(5)
+    assert exporter.closed
+    queue.put(3)
+    assert not any(thread.name == "codeanatomy-numbers" for thread in threading.enumerate())
+    queue.unpark()
+    queue.resume()
+    assert queue.flush(5)
+    assert exporter.taken == [0, 1, 2, 3]
+
+
+def test_a_flush_that_a_fork_interrupts_is_done_after_it() -> None:
+    """Who waits for a flush is told when the items have left, not when the thread was parked."""
+    exporter = Recording(lambda attempt: PASSING if attempt == 1 else ARRIVED)
+    queue = queue_to(exporter)
+    queue.put(1)
+    waiter = queue.begin_flush()
+    while not exporter.attempts:
+        time.sleep(0.005)
+    queue.park()
+    assert queue.wait_parked(5)
+    assert not waiter(0.05)
+    queue.unpark()
+    queue.resume()
+    assert waiter(5)
+    assert exporter.taken == [1]
+
+
+def test_a_forked_child_begins_with_nothing_of_its_parents() -> None:
+    """After `reset` the parent's items are gone, and counts begin at nought."""
+    exporter = Recording(lambda _: FINAL)
+    queue = queue_to(exporter, batch_size=1)
+    queue.put(1)
+    assert queue.flush(5)
+    queue.put(2)
+    queue.reset()
+    assert queue.undelivered == 0
+    exporter.answer = lambda _: ARRIVED
+    queue.put(3)
+    assert leave(queue)
+    assert exporter.taken == [3]
+
+
+def test_losses_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """Two losses close together make one warning, with the count, the place and the reason."""
+    queue = queue_to(Recording(lambda _: FINAL), batch_size=1)
+    for number in range(3):
+        queue.put(number)
+        assert queue.flush(5)
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "codeanatomy_distro.export"]
+    assert "nowhere" in message
+    assert "refused" in message
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    answers=st.lists(st.sampled_from([ARRIVED, FINAL, Outcome(arrived=True, rejected=1)]), max_size=20),
+    batch_size=st.integers(1, 9),
+    queue_size=st.integers(1, 40),
+    count=st.integers(0, 60),
+)
+def test_every_item_is_delivered_or_counted(
+    answers: list[Outcome], batch_size: int, queue_size: int, count: int
+) -> None:
+    """Whatever the sizes and the answers: what arrived and what is counted as lost make up what was put."""
+    exporter = Recording(lambda attempt: answers[attempt - 1] if attempt <= len(answers) else ARRIVED)
+    queue = queue_to(exporter, batch_size=batch_size, queue_size=queue_size, delay=60)
+    for number in range(count):
+        queue.put(number)
+    leave(queue)
+    assert len(exporter.taken) + queue.undelivered == count
+    assert len(set(exporter.taken)) == len(exporter.taken)

@@ -1,0 +1,167 @@
+"""Declarative files: read with the place of each fault, and asked what they say of each setting."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codeanatomy_distro import settings
+from codeanatomy_distro.otel.config import resolve_otel_config
+from codeanatomy_distro.otel.declarative import read_config_file
+from codeanatomy_distro.setting import Origin
+from codeanatomy_distro.setting_kinds import BadValue
+
+pytest.importorskip("opentelemetry.configuration")
+
+DEFAULTS_FILE = Path(__file__).parents[2] / "tools/otel/sdk-config.yaml"
+MINIMAL = 'file_format: "1.0"\n'
+
+
+def _written(folder: Path, text: str | bytes, name: str = "sdk.yaml") -> str:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+def test_the_file_of_defaults_says_our_defaults() -> None:
+    """Each setting that the file of defaults gives has the value that it has without a file."""
+    plain = resolve_otel_config({})
+    config = resolve_otel_config({"OTEL_CONFIG_FILE": str(DEFAULTS_FILE)})
+    assert config.problems == ()
+    of_the_file = [setting for setting in settings.TABLE if config.resolved(setting).origin == Origin.FILE]
+    assert len(of_the_file) > 30
+    for setting in of_the_file:
+        if setting.name.endswith("_ENDPOINT"):
+            assert config[setting] == "http://localhost:4317"
+        elif setting.name.endswith("_EXPORTER"):
+            assert config[setting] == ("otlp_proto_grpc",)
+        elif setting.default is not None:
+            assert config[setting] == plain[setting], setting.name
+        else:
+            assert setting.kind.write(config[setting]) in {"none", "128", "0.1"}, setting.name
+
+
+def test_a_file_says_its_settings(tmp_path: Path) -> None:
+    """What a file says is found by the settings, also where it is a name, a list or a pair; the rest is as it was."""
+    path = _written(
+        tmp_path,
+        """
+file_format: "1.0"
+disabled: false
+log_level: warn
+resource:
+  attributes:
+    - {name: service.name, value: from-file}
+propagator:
+  composite_list: tracecontext
+tracer_provider:
+  sampler: {always_off: }
+  limits: {event_count_limit: 7}
+  processors:
+    - batch: {schedule_delay: 8, exporter: {otlp_http: {endpoint: "http://h:1/v1/traces", headers_list: "a=b"}}}
+meter_provider:
+  readers:
+    - periodic: {exporter: {console: {temporality_preference: low_memory}}}
+""",
+    )
+    config = resolve_otel_config(
+        {"OTEL_CONFIG_FILE": path, "OTEL_SERVICE_NAME": "from-variable", "OTEL_LOG_LEVEL": "error"}
+    )
+    expected = {
+        settings.SERVICE_NAME: "from-file",
+        settings.LOG_LEVEL: "WARNING",
+        settings.PROPAGATORS: ("tracecontext",),
+        settings.TRACES_SAMPLER: "always_off",
+        settings.SPAN_EVENT_COUNT_LIMIT: 7,
+        settings.BSP_SCHEDULE_DELAY: 8,
+        settings.SIGNAL_EXPORTER["traces"]: ("otlp_proto_http",),
+        settings.SIGNAL_ENDPOINT["traces"]: "http://h:1/v1/traces",
+        settings.SIGNAL_HEADERS["traces"]: (("a", "b"),),
+        settings.SIGNAL_EXPORTER["metrics"]: ("console",),
+        settings.TEMPORALITY: "lowmemory",
+        settings.SPAN_LINK_COUNT_LIMIT: 128,
+    }
+    assert {setting: config[setting] for setting in expected} == expected
+    assert config.resolved(settings.SERVICE_NAME).origin == Origin.FILE
+    assert config.resolved(settings.SPAN_LINK_COUNT_LIMIT).origin == Origin.DEFAULT
+
+
+def test_variables_are_put_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file takes values from variables, with a default where they are not set."""
+    monkeypatch.setenv("A_LIMIT", "9")
+    limits = ("attribute_limits:", "  attribute_count_limit: ${A_LIMIT}", "  attribute_value_length_limit: ${NONE:-5}")
+    text = MINIMAL + "\n".join(limits)
+    config = resolve_otel_config({"OTEL_CONFIG_FILE": _written(tmp_path, text)})
+    assert (config[settings.ATTRIBUTE_COUNT_LIMIT], config[settings.ATTRIBUTE_VALUE_LENGTH_LIMIT]) == (9, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "reasons"),
+    [
+        ("", ["empty"]),
+        ("- a list\n", ["mapping"]),
+        ("tracer_provider: {}\n", ["file_format"]),
+        ('file_format: "2.0"\n', ["file_format '2.0'"]),
+        ('file_format: "x"\n', ["file_format"]),
+        (MINIMAL + "tracer_provider:\n  processors: [\n", ["line 4"]),
+        (
+            MINIMAL + "tracer_provider:\n  processors:\n    - batch: {exporter: {console: }, max_queue_size: -1}\n",
+            ["max_queue_size", "line 4"],
+        ),
+        (MINIMAL + "tracer_provider:\n  sampler: {always_on: }\n", ["processors", "line 3"]),
+        (MINIMAL + "attribute_limits: {attribute_count_limit: many}\n", ["attribute_count_limit", "line 2"]),
+        (b"\xff\xfe\x00", ["can't be read"]),
+        ("a: &a {b: *a}\n", [""]),
+        ("[" * 3000, [""]),
+    ],
+)
+def test_a_bad_file_is_one_problem_with_its_place(
+    text: str | bytes, reasons: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that can't be used is one line that says why and where, and the variables hold as if there were none."""
+    environ = {"OTEL_CONFIG_FILE": _written(tmp_path, text), "OTEL_SERVICE_NAME": "mine"}
+    with caplog.at_level(logging.DEBUG):
+        config = resolve_otel_config(environ)
+    (problem,) = config.problems
+    assert problem.variable == "OTEL_CONFIG_FILE"
+    assert "\n" not in str(problem)
+    assert all(reason in problem.reason for reason in reasons), problem.reason
+    assert (config.file, config[settings.SERVICE_NAME]) == (None, "mine")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["no-such-file.yaml", "", "x" * 300, "folder"])
+def test_a_file_that_is_not_there_is_told(name: str, tmp_path: Path) -> None:
+    """A path of no file is refused."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BadValue, match="no such file"):
+        read_config_file(str(tmp_path / name))
+
+
+def test_the_older_name_works_and_is_told(tmp_path: Path) -> None:
+    """OTEL_EXPERIMENTAL_CONFIG_FILE is read, and told to be an old name."""
+    config = resolve_otel_config({"OTEL_EXPERIMENTAL_CONFIG_FILE": _written(tmp_path, MINIMAL)})
+    assert config.file is not None
+    assert [str(problem) for problem in config.problems] == [
+        (
+            "OTEL_EXPERIMENTAL_CONFIG_FILE is an old name of OTEL_CONFIG_FILE: set OTEL_CONFIG_FILE instead; "
+            "its value is used"
+        )
+    ]
+
+
+@pytest.mark.parametrize("missing", ["opentelemetry.configuration", "yaml", "jsonschema"])
+def test_without_the_package_the_install_line_is_told(missing: str, tmp_path: Path) -> None:
+    """Where the package or one that it needs is missing, the message has the line that installs it."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from codeanatomy_distro.otel.config import resolve_otel_config\n"
+        f"print(*resolve_otel_config({{'OTEL_CONFIG_FILE': {_written(tmp_path, MINIMAL)!r}}}).problems)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "pip install 'codeanatomy-distro[file-config]'" in done.stdout
+    assert done.stdout.rstrip().endswith("using the variables and the defaults")

@@ -1,0 +1,185 @@
+"""Samplers: by name, by entry point, by rules; and the name of the rule on what they sample."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry import context, trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from codeanatomy_distro.otel import sampling as ours
+from codeanatomy_distro.otel.config import resolve_otel_config
+from codeanatomy_distro.otel.sampling import bind_scopes, configured_sampler, create_sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeanatomy_distro.setting import Problem
+
+RULE = "otel.sampling.rule"
+RULES = [
+    {"match": {"scope": "codeanatomy.datafusion"}, "ratio": 1, "rule": "queries"},
+    {"match": {"name": "noise*"}, "ratio": 0, "rule": "noise"},
+    {"match": {"attributes": {"tenant": "vip-*"}}, "ratio": 1, "rule": "vip"},
+]
+
+
+class _Traces:
+    """A provider with the sampler that an environment asks for, and what it exports."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.problems: list[Problem] = []
+        self._exporter = InMemorySpanExporter()
+        self.provider = TracerProvider(
+            sampler=configured_sampler(resolve_otel_config(environ), self.problems), shutdown_on_exit=False
+        )
+        self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        bind_scopes(self.provider)
+
+    def start(self, name: str, scope: str = "app", **attributes: Any) -> trace.Span:
+        return self.provider.get_tracer(scope).start_span(name, attributes=attributes)
+
+    def rules(self) -> list[tuple[str, object]]:
+        return [(span.name, (span.attributes or {}).get(RULE)) for span in self.spans()]
+
+    def spans(self) -> Sequence[ReadableSpan]:
+        return self._exporter.get_finished_spans()
+
+
+def _with_rules(**more: str) -> _Traces:
+    environ = {"OTEL_TRACES_SAMPLER": "codeanatomy", "CODEANATOMY_OTEL_SAMPLING_RULES": json.dumps(RULES)}
+    return _Traces({**environ, "OTEL_TRACES_SAMPLER_ARG": "0", **more})
+
+
+@pytest.mark.parametrize(
+    ("sampler", "argument", "share"),
+    [
+        ("always_on", "", 1.0),
+        ("ALWAYS_OFF", "", 0.0),
+        ("traceidratio", "0.5", 0.5),
+        ("parentbased_traceidratio", "1", 1.0),
+        ("", "", 0.1),
+    ],
+)
+def test_each_sampler_takes_its_share(sampler: str, argument: str, share: float) -> None:
+    """A sampler records the share of root spans that its name and argument say."""
+    traces = _Traces({"OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": argument})
+    for _ in range(1000):
+        traces.start("x").end()
+    assert len(traces.spans()) / 1000 == pytest.approx(share, abs=0.06)
+
+
+def test_what_is_sampled_carries_the_rule() -> None:
+    """Each sampled span carries the name of the sampling rule."""
+    traces = _Traces({"OTEL_TRACES_SAMPLER": "always_on", "CODEANATOMY_OTEL_SAMPLING_RULE": "mine"})
+    traces.start("x").end()
+    assert traces.rules() == [("x", "mine")]
+
+
+def test_the_first_rule_that_matches_decides() -> None:
+    """Root spans are decided by the first rule on scope, name or attributes; without one by the default ratio."""
+    traces = _with_rules()
+    traces.start("noise", scope="codeanatomy.datafusion").end()
+    traces.start("noise", tenant="vip-1").end()
+    traces.start("work", tenant="vip-1").end()
+    traces.start("work", tenant="other").end()
+    assert traces.rules() == [("noise", "queries"), ("work", "vip")]
+
+
+def test_what_no_rule_matches_goes_by_the_default_ratio_under_the_default_name() -> None:
+    """A span that no rule matches is sampled by the ratio, and carries the rule name of the settings."""
+    traces = _with_rules(OTEL_TRACES_SAMPLER_ARG="1")
+    traces.start("work").end()
+    assert traces.rules() == [("work", "codeanatomy.default")]
+
+
+def test_spans_below_follow_their_parent_and_carry_its_rule() -> None:
+    """A child follows its parent whatever the rules say of it, and carries the rule that decided."""
+    traces = _with_rules()
+    root = traces.start("work", tenant="vip-1")
+    with trace.use_span(root, end_on_exit=True):
+        traces.start("noise.child").end()
+    dropped = traces.start("noise")
+    with trace.use_span(dropped):
+        traces.start("child", tenant="vip-1").end()
+    assert traces.rules() == [("noise.child", "vip"), ("work", "vip")]
+
+
+def test_a_remote_parent_decides() -> None:
+    """A span whose parent is in another process follows that one's flag."""
+    traces = _with_rules()
+    for flags, expected in ((TraceFlags(1), 1), (TraceFlags(0), 1)):
+        remote = SpanContext(0x1234, 0x5678, is_remote=True, trace_flags=flags)
+        token = context.attach(trace.set_span_in_context(NonRecordingSpan(remote)))
+        traces.start("noise").end()
+        context.detach(token)
+        assert len(traces.spans()) == expected
+    assert traces.rules() == [("noise", "codeanatomy.default")]
+
+
+def test_without_rules_about_scopes_the_provider_is_left_alone() -> None:
+    """A provider whose sampler asks for no scope keeps its own method."""
+    provider = TracerProvider(sampler=sampling.ALWAYS_ON, shutdown_on_exit=False)
+    assert "get_tracer" not in vars(bind_scopes(provider))
+
+
+def test_a_sampler_by_entry_point_gets_its_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point's factory is called with the argument as it was written, and its sampler stamps the rule."""
+    given: list[object] = []
+
+    def factory(argument: object) -> sampling.Sampler:
+        given.append(argument)
+        return sampling.ALWAYS_ON
+
+    _install(monkeypatch, factory)
+    traces = _Traces({"OTEL_TRACES_SAMPLER": "parentbased_always_on_too", "OTEL_TRACES_SAMPLER_ARG": "a=1"})
+    assert given == ["a=1"]
+    traces.start("x").end()
+    assert traces.rules() == [("x", "codeanatomy.default")]
+
+
+@pytest.mark.parametrize("made", [RuntimeError("no"), "not a sampler"])
+def test_a_sampler_that_fails_is_replaced(monkeypatch: pytest.MonkeyPatch, made: object) -> None:
+    """A factory that fails, or makes no sampler, is told once, and the default sampler takes its place."""
+
+    def factory(_: object) -> object:
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    _install(monkeypatch, factory)
+    traces = _Traces({"OTEL_TRACES_SAMPLER": "parentbased_always_on_too"})
+    assert len(traces.problems) == 1
+    assert traces.problems[0].used == "parentbased_traceidratio"
+
+
+def test_the_plug_in_reads_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another configurator gets the same sampler by the entry point, with the argument or, from a file, without."""
+    monkeypatch.setenv("CODEANATOMY_OTEL_SAMPLING_RULES", json.dumps(RULES[1:]))
+    for sampler in (create_sampler("0"), create_sampler(0.0), create_sampler(options={"ratio": 0})):
+        drop = sampler.should_sample(None, 1, "noise", attributes={"tenant": "vip-1"})
+        keep = sampler.should_sample(None, 1, "work", attributes={"tenant": "vip-1"})
+        assert (drop.decision, keep.decision) == (sampling.Decision.DROP, sampling.Decision.RECORD_AND_SAMPLE)
+        assert keep.attributes[RULE] == "vip"
+    assert "noise:0,vip:1" in sampler.get_description()
+
+
+def _install(monkeypatch: pytest.MonkeyPatch, factory: object) -> None:
+    """Make one more sampler known by entry point, as an installed package would."""
+
+    class Entry:
+        name = "parentbased_always_on_too"
+
+        def load(self) -> object:
+            return factory
+
+    def entry_points(*, group: str, name: str | None = None) -> list[Entry]:
+        return [Entry()] if group == "opentelemetry_traces_sampler" and name in {None, Entry.name} else []
+
+    monkeypatch.setattr(ours, "entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
