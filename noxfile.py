@@ -122,8 +122,8 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, each with its peer; `-- NAME` runs one."""
     _install(session, *TEST_GROUP)
-    names = session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py") if path.stem not in {"peer", "soak"})
-    for name in names:
+    every = sorted(path.stem for path in Path("benchmarks").glob("*.py") if path.stem not in {"peer", "soak"})
+    for name in session.posargs or every:
         session.run("python", f"benchmarks/{name}.py")
 
 

@@ -1,6 +1,6 @@
 """A burst of 20,000 spans in a fraction of a second, default settings, healthy receiver: what arrives, what is said.
 
-    python benchmarks/burst.py [SPANS]
+python benchmarks/burst.py [SPANS]
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import re
 import subprocess
 import sys
 
-from codeanatomy_distro.testing.receiver import OtlpReceiver
 from peer import OURS, Side, clean_environ, create_peer
+
+from codeanatomy_distro.testing.receiver import OtlpReceiver
 
 PROGRAM = """
 import sys, time

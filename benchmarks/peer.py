@@ -1,4 +1,6 @@
-"""The environments of a comparison: the peer's, `opentelemetry-distro`, made once and kept, and one like it for ours."""
+"""The environments of a comparison: the peer's, `opentelemetry-distro`, made once and kept, and one like it for
+ours.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from pathlib import Path
 __all__ = ["OURS", "Side", "clean_environ", "create_ours", "create_peer", "median", "report"]
 
 ROOT = Path(__file__).resolve().parents[1]
-PEER = ("opentelemetry-distro[otlp]", "opentelemetry-instrumentation-logging", "opentelemetry-instrumentation-system-metrics")
+PEER = (
+    "opentelemetry-distro[otlp]",
+    "opentelemetry-instrumentation-logging",
+    "opentelemetry-instrumentation-system-metrics",
+)
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,16 @@ OURS = Side("codeanatomy-distro", Path(sys.executable).parent)
 
 
 def create_peer(cache: Path | None = None) -> Side:
-    """Return the peer, of this interpreter's version; its environment is made below `cache` when it is not there yet."""
+    """Return the peer, of this interpreter's version; its environment is made below `cache` when it is not there
+    yet.
+    """
     return _create("opentelemetry-distro", "peer", PEER, cache)
 
 
 def create_ours(cache: Path | None = None) -> Side:
-    """Return ours as a user has it: installed, compiled, in an environment with nothing else; installed anew each time."""
+    """Return ours as a user has it: installed, compiled, in an environment with nothing else; installed anew each
+    time.
+    """
     side = _create("codeanatomy-distro", "ours", PEER[1:], cache)
     install = [side.python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(ROOT)]
     subprocess.run([*install[:-3], str(ROOT)], check=True)

@@ -3,7 +3,8 @@
     python benchmarks/processes.py
 
 Worker processes of three kinds under three start methods: how many child spans arrive, and how many of them in the
-parent's trace. Leaving with nobody listening: how long from the program's last line to the end of its process. SIGTERM with
+parent's trace. Leaving with nobody listening: how long from the program's last line to the end of its process.
+SIGTERM with
 a live receiver: how many of the buffered spans are lost.
 """
 
@@ -16,8 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from codeanatomy_distro.testing.receiver import OtlpReceiver
 from peer import OURS, Side, clean_environ, create_peer, report
+
+from codeanatomy_distro.testing.receiver import OtlpReceiver
 
 WORKERS = """
 import multiprocessing, sys
@@ -56,12 +58,19 @@ time.sleep(5)
 
 def run(side: Side, program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program under the side's command."""
-    environ = clean_environ(OTEL_TRACES_SAMPLER="always_on", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="system_metrics", **variables)
+    environ = clean_environ(
+        OTEL_TRACES_SAMPLER="always_on", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="system_metrics", **variables
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "program.py"
         path.write_text(program, encoding="utf-8")
         return subprocess.run(
-            [*side.instrument, str(path), *arguments], env=environ, check=False, capture_output=True, text=True, timeout=120
+            [*side.instrument, str(path), *arguments],
+            env=environ,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeanatomy_distro import selection
+from codeanatomy_distro.otel import bootstrap
 from codeanatomy_distro.selection import report_selection
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> C
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(selection, "is_configured", lambda: configured)
+        monkeypatch.setattr(bootstrap, "is_configured", lambda: configured)
         report_selection()
         return [record.getMessage() for record in caplog.records]
 

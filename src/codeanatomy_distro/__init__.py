@@ -1,7 +1,7 @@
 """CodeAnatomy Distro: OpenTelemetry for Apache Hamilton and Apache DataFusion pipelines, with no line changed.
 
-The public names stand here and are loaded when they are first used: the command line and `opentelemetry-instrument` import
-this package without needing any of them.
+The public names stand here and are loaded when they are first used: the command line and `opentelemetry-instrument`
+import this package without needing any of them.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import logging
 import os
 from typing import Final
 
-from opentelemetry.util._importlib_metadata import EntryPoint, entry_points
+from opentelemetry.util import _importlib_metadata as metadata
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.setting import environment, resolve
@@ -46,11 +46,11 @@ def choose_distro() -> None:
 
 def _companion(group: str, name: str, wanted: str) -> str | None:
     """Return the name in the group `wanted` of what comes from the package that `name` in `group` comes from."""
-    packages = {_package(entry) for entry in entry_points(group=group, name=name)}
-    return next((entry.name for entry in entry_points(group=wanted) if _package(entry) in packages), None)
+    packages = {_package(entry) for entry in metadata.entry_points(group=group, name=name)}
+    return next((entry.name for entry in metadata.entry_points(group=wanted) if _package(entry) in packages), None)
 
 
-def _package(entry: EntryPoint) -> str | None:
+def _package(entry: metadata.EntryPoint) -> str | None:
     return entry.dist.name if entry.dist is not None else None
 
 

@@ -6,9 +6,8 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.util import _importlib_metadata as metadata
-
 from codeanatomy_distro import settings
+from codeanatomy_distro.plugins import entry_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +36,7 @@ def flag(name: str) -> str:
 def names_of_others() -> set[str]:
     """Return the variables that the installed OpenTelemetry packages declare for the command."""
     found: set[str] = set()
-    for entry in metadata.entry_points(group=_GROUP):
+    for entry in entry_points(group=_GROUP):
         if entry.value == _OURS:
             continue
         try:

@@ -37,7 +37,7 @@ WAYS = {
 }
 MORE = {"thread": "late", "at exit": "at exit", "chained by a later handler": "after"}
 SAID_BY_PYTHON = {
-    "exception": 'raise ValueError(message)\nValueError: of the program\n',
+    "exception": "raise ValueError(message)\nValueError: of the program\n",
     "interrupt": "KeyboardInterrupt\n",
 }
 INTERVALS = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50", "OTEL_METRIC_EXPORT_INTERVAL": "50"}
@@ -55,9 +55,7 @@ def left(run_program: Any) -> Iterator[dict[tuple[str, str], Future[tuple[Any, T
         if way in LOSES_WHAT_IS_YOUNGER_THAN_THE_INTERVAL:
             environ |= INTERVALS
         with OtlpReceiver() as receiver:
-            done = run_program(
-                PROGRAM, way, receiver=receiver, protocol=protocol, instrumented=False, environ=environ
-            )
+            done = run_program(PROGRAM, way, receiver=receiver, protocol=protocol, instrumented=False, environ=environ)
             return done, receiver.telemetry
 
     combinations = [(way, protocol) for way in WAYS for protocol in ("grpc", "http/protobuf")]
@@ -82,7 +80,9 @@ def test_the_program_ends_as_it_would_have(left: Any, way: str, protocol: str) -
     """The exit status is the program's own, its handlers have run, and stderr holds nothing of ours."""
     done, _ = left[way, protocol].result()
     assert done.code == WAYS[way]
-    assert done.stdout == {"earlier handler": "handled SIGTERM\n", "chained by a later handler": "goes on\n"}.get(way, "")
+    assert done.stdout == {"earlier handler": "handled SIGTERM\n", "chained by a later handler": "goes on\n"}.get(
+        way, ""
+    )
     assert done.stderr.endswith(SAID_BY_PYTHON.get(way, ""))
     assert way in SAID_BY_PYTHON or not done.stderr
     assert done.stderr.count("Traceback") == (way in SAID_BY_PYTHON)

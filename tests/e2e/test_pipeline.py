@@ -193,11 +193,17 @@ def test_histograms_count_what_the_trace_shows(run: Run) -> None:
     assert sum(p.count or 0 for p in points if p.time_ns == latest) == len(run.named("datafusion.execute"))
 
 
-def test_tasks_have_durations(run: Run) -> None:
-    """Each Hamilton task is in the histogram of tasks."""
-    points = [p for p in run.telemetry.metric_points if p.name == "codeanatomy.task.duration"]
-    assert sum(p.count or 0 for p in points) == len(run.named("hamilton.task"))
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [("codeanatomy.task.duration", "hamilton.task"), ("codeanatomy.stage.duration", "hamilton.stage")],
+)
+def test_tasks_and_stages_have_durations(run: Run, metric: str, name: str) -> None:
+    """Each Hamilton task is in the histogram of tasks, each stage in that of stages."""
+    points = [point for point in run.telemetry.metric_points if point.name == metric]
+    assert sum(point.count or 0 for point in points) == len(run.named(name)) > 0
     assert {str(point.attributes["status"]) for point in points} == {"ok"}
+    for point in points:
+        assert set(point.attributes) == {*CATALOG[metric].keys, "codeanatomy.run_id"}
 
 
 def test_output_is_the_same_with_and_without(run: Run, run_program: Any, tree: Path, tmp_path: Path) -> None:

@@ -60,6 +60,14 @@ class Propagator(TextMapPropagator):
 def sampler(argument):
     print("sampler:", argument, flush=True)
     return ALWAYS_ON
+
+
+def broken(argument):
+    raise RuntimeError("out of order")
+
+
+def no_sampler(argument):
+    return "no sampler"
 """
 ENTRY_POINTS = """
 [opentelemetry_traces_exporter]
@@ -72,6 +80,8 @@ plugin = the_plugin:Detector
 plugin = the_plugin:Propagator
 [opentelemetry_traces_sampler]
 plugin = the_plugin:sampler
+broken = the_plugin:broken
+no_sampler = the_plugin:no_sampler
 """
 
 
@@ -112,6 +122,35 @@ def test_plug_ins_by_entry_point(
     assert sorted(ended.stdout.splitlines()) == sorted(
         ["sampler: its argument", "{'x-plugin': 'injected'}", "x abc codeanatomy.default detected"]
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("broken", "RuntimeError: out of order"), ("no_sampler", "TypeError: it made str, which is no sampler")],
+)
+def test_a_plug_in_that_fails_is_replaced(  # noqa: PLR0913, PLR0917 - fixtures
+    name: str,
+    reason: str,
+    run_program: Callable[..., Any],
+    write_program: Callable[[str], str],
+    receiver: OtlpReceiver,
+    tmp_path: Path,
+) -> None:
+    """A sampler that fails, or is none, is told in one line; the default one takes its place and telemetry flows."""
+    _install_plugin(tmp_path)
+    program = (
+        "from opentelemetry import trace\nfor _ in range(100):\n    trace.get_tracer('app').start_span('x').end()\n"
+    )
+    environ = {
+        "PYTHONPATH": str(tmp_path),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint,
+        "OTEL_TRACES_SAMPLER": name,
+    }
+    ended = run_program(write_program(program), environ=environ)
+    assert ended.stderr == (
+        f"OTEL_TRACES_SAMPLER={name!r} is ignored: it failed: {reason}; using parentbased_traceidratio\n"
+    )
+    assert 1 <= len(receiver.spans) <= 40
 
 
 MODES = "[modes[signal].name for signal in (signals.HTTP, signals.DATABASE)]"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeanatomy_distro.otel.batching import BatchLimits, BatchQueue
 from codeanatomy_distro.otel.delivery import ExporterFactory
 from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
 
 PASSING = Outcome(arrived=False, retryable=True, reason="busy")
 FINAL = Outcome(arrived=False, reason="refused")
@@ -147,7 +150,9 @@ def test_items_that_the_receiver_rejects_one_by_one_are_counted() -> None:
 
 
 def test_a_batch_is_given_up_when_its_time_is_over_and_the_next_one_is_tried() -> None:
-    """A batch that fails for longer than its timeout is counted; what comes after it arrives once the receiver is back."""
+    """A batch that fails for longer than its timeout is counted; what comes after it arrives once the receiver is
+    back.
+    """
     begun = time.monotonic()
     exporter = Recording(lambda _: PASSING if time.monotonic() < begun + 0.5 else ARRIVED)
     queue = queue_to(exporter, batch_size=1, timeout=0.3, delay=0.01)
@@ -224,7 +229,7 @@ def test_what_comes_after_the_end_is_counted() -> None:
 def test_parked_for_a_fork_it_goes_on_afterwards_with_nothing_lost() -> None:
     """While parked there is no thread and no connection; the batch that failed before is delivered after."""
     exporter = Recording(lambda attempt: PASSING if attempt == 1 else ARRIVED)
-    queue = queue_to(exporter, batch_size=2)
+    queue: BatchQueue[int] = BatchQueue("parked", ExporterFactory(lambda: exporter), BatchLimits(batch_size=2))
     for number in range(3):
         queue.put(number)
     while not exporter.attempts:
@@ -233,7 +238,7 @@ def test_parked_for_a_fork_it_goes_on_afterwards_with_nothing_lost() -> None:
     assert queue.wait_parked(5)
     assert exporter.closed
     queue.put(3)
-    assert not any(thread.name == "codeanatomy-numbers" for thread in threading.enumerate())
+    assert not any(thread.name == "codeanatomy-parked" for thread in threading.enumerate())
     queue.unpark()
     queue.resume()
     assert queue.flush(5)
@@ -294,7 +299,7 @@ def test_every_item_is_delivered_or_counted(
     answers: list[Outcome], batch_size: int, queue_size: int, count: int
 ) -> None:
     """Whatever the sizes and the answers: what arrived and what is counted as lost make up what was put."""
-    exporter = Recording(lambda attempt: answers[attempt - 1] if attempt <= len(answers) else ARRIVED)
+    exporter = Recording(lambda attempt: [*answers, *[ARRIVED] * attempt][attempt - 1])
     queue = queue_to(exporter, batch_size=batch_size, queue_size=queue_size, delay=60)
     for number in range(count):
         queue.put(number)

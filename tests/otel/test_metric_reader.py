@@ -16,6 +16,7 @@ from codeanatomy_distro.otel.identity import Identity
 from codeanatomy_distro.otel.metric_reader import ExportingMetricReader, renew_metric_state
 from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
 
+NOTHING: dict[str, Any] = {"temporality": {}, "aggregation": {}}
 DELTA = {Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA}
 
 
@@ -48,7 +49,7 @@ class Recording:
 
 def reader_to(exporter: Recording, **arguments: Any) -> tuple[ExportingMetricReader, MeterProvider]:
     """Return a reader in front of `exporter`, and its provider."""
-    options: dict[str, Any] = {"interval": 60, "temporality": {}, "aggregation": {}} | arguments
+    options: dict[str, Any] = {"interval": 60, **NOTHING, **arguments}
     reader = ExportingMetricReader(ExporterFactory(lambda: exporter), **options)
     provider = MeterProvider([reader], shutdown_on_exit=False)
     reader.attach(provider)

@@ -12,7 +12,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from codeanatomy_distro.otel import sampling as ours
 from codeanatomy_distro.otel.config import resolve_otel_config
 from codeanatomy_distro.otel.sampling import bind_scopes, configured_sampler, create_sampler
 
@@ -128,36 +127,6 @@ def test_without_rules_about_scopes_the_provider_is_left_alone() -> None:
     assert "get_tracer" not in vars(bind_scopes(provider))
 
 
-def test_a_sampler_by_entry_point_gets_its_argument(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry point's factory is called with the argument as it was written, and its sampler stamps the rule."""
-    given: list[object] = []
-
-    def factory(argument: object) -> sampling.Sampler:
-        given.append(argument)
-        return sampling.ALWAYS_ON
-
-    _install(monkeypatch, factory)
-    traces = _Traces({"OTEL_TRACES_SAMPLER": "parentbased_always_on_too", "OTEL_TRACES_SAMPLER_ARG": "a=1"})
-    assert given == ["a=1"]
-    traces.start("x").end()
-    assert traces.rules() == [("x", "codeanatomy.default")]
-
-
-@pytest.mark.parametrize("made", [RuntimeError("no"), "not a sampler"])
-def test_a_sampler_that_fails_is_replaced(monkeypatch: pytest.MonkeyPatch, made: object) -> None:
-    """A factory that fails, or makes no sampler, is told once, and the default sampler takes its place."""
-
-    def factory(_: object) -> object:
-        if isinstance(made, Exception):
-            raise made
-        return made
-
-    _install(monkeypatch, factory)
-    traces = _Traces({"OTEL_TRACES_SAMPLER": "parentbased_always_on_too"})
-    assert len(traces.problems) == 1
-    assert traces.problems[0].used == "parentbased_traceidratio"
-
-
 def test_the_plug_in_reads_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another configurator gets the same sampler by the entry point, with the argument or, from a file, without."""
     monkeypatch.setenv("CODEANATOMY_OTEL_SAMPLING_RULES", json.dumps(RULES[1:]))
@@ -167,19 +136,3 @@ def test_the_plug_in_reads_the_settings(monkeypatch: pytest.MonkeyPatch) -> None
         assert (drop.decision, keep.decision) == (sampling.Decision.DROP, sampling.Decision.RECORD_AND_SAMPLE)
         assert keep.attributes[RULE] == "vip"
     assert "noise:0,vip:1" in sampler.get_description()
-
-
-def _install(monkeypatch: pytest.MonkeyPatch, factory: object) -> None:
-    """Make one more sampler known by entry point, as an installed package would."""
-
-    class Entry:
-        name = "parentbased_always_on_too"
-
-        def load(self) -> object:
-            return factory
-
-    def entry_points(*, group: str, name: str | None = None) -> list[Entry]:
-        return [Entry()] if group == "opentelemetry_traces_sampler" and name in {None, Entry.name} else []
-
-    monkeypatch.setattr(ours, "entry_points", entry_points)
-    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)

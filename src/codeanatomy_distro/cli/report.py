@@ -108,6 +108,7 @@ def _opened(stack: ExitStack, path: Path | None) -> IO[str] | None:
 
 
 def _print(run: _Run, options: argparse.Namespace) -> None:
+    # Start-up cost: `--help` needs none of this, nor does a command that fails to start.
     from rich.console import Console
 
     from codeanatomy_distro.cli.report_environment import set_aside
@@ -135,6 +136,7 @@ def _print(run: _Run, options: argparse.Namespace) -> None:
 
 
 def _write(run: _Run, page: IO[str] | None, dump: IO[str] | None) -> None:
+    # Start-up cost, as above.
     from codeanatomy_distro.cli.report_page import create_page
     from codeanatomy_distro.cli.run_view import create_run_view
     from codeanatomy_distro.testing.otlp_json import write_json
@@ -148,7 +150,7 @@ def _write(run: _Run, page: IO[str] | None, dump: IO[str] | None) -> None:
 
 def _why_nothing(run: _Run) -> str:
     """Return what to say when nothing was received: the likeliest reason first."""
-    from codeanatomy_distro import settings
+    from codeanatomy_distro import settings  # start-up cost, as above
 
     said = "The program sent no telemetry."
     if settings.current(settings.SDK_DISABLED, run.environ):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry import context
-from opentelemetry.context import Context
-from opentelemetry.trace import SpanContext
 
 from codeanatomy_distro.obs.run_context import get_context_run_id, reset_run_id, set_run_id
 from codeanatomy_distro.obs.tracing import get_root_span_context, set_root_span_context
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import SpanContext
 
 __all__ = ["Place", "at_place", "get_place"]
 
@@ -30,7 +33,7 @@ def get_place() -> Place:
 
 
 @contextmanager
-def at_place(place: Place) -> Iterator[None]:
+def at_place(place: Place) -> Generator[None]:
     """Run the block at `place`."""
     run_token = set_run_id(place.run_id) if place.run_id else None
     if place.root is not None and get_root_span_context() != place.root:

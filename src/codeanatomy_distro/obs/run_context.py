@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 __all__ = [
     "clear_run_id",
@@ -73,7 +76,7 @@ def get_process_run_id() -> str | None:
 
 
 @contextmanager
-def run_context(run_id: str | None = None) -> Iterator[str]:
+def run_context(run_id: str | None = None) -> Generator[str]:
     """Give the block a run id, a new one unless `run_id` is given, and yield it."""
     chosen = run_id or new_run_id()
     token = _run_id.set(chosen)
@@ -99,7 +102,7 @@ def get_stage() -> str | None:
 
 
 @contextmanager
-def stage_context(stage: str) -> Iterator[None]:
+def stage_context(stage: str) -> Generator[None]:
     """Make `stage` the current stage of the block."""
     token = _stage.set(stage)
     try:

@@ -41,7 +41,7 @@ class BatchQueue(Generic[T]):
         self.signal = signal
         self.destination = create_exporter.destination
         self._limits = limits
-        self._thread = ExportThread(f"codeanatomy-{signal.split()[0]}", self._serve, limits.delay)
+        self._thread = ExportThread(f"codeanatomy-{signal.split(maxsplit=1)[0]}", self._serve, limits.delay)
         self._delivery = Delivery(create_exporter, self._thread, limits.timeout)
         self._report = LossReport(signal, self.destination)
         self._begin()
@@ -96,7 +96,9 @@ class BatchQueue(Generic[T]):
         self._thread.stop(deadline)
 
     def join(self, timeout: float) -> bool:
-        """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all left."""
+        """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all
+        left.
+        """
         if self._thread.running or self._items or self._batch:
             self._thread.finish(timeout)
         self._delivery.release()

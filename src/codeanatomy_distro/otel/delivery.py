@@ -1,20 +1,26 @@
-"""Delivering one batch: attempts until it arrives, is refused for good, or its time is over; and the word about losses."""
+"""Delivering one batch: attempts until it arrives, is refused for good, or its time is over; and the word about
+losses.
+"""
 
 from __future__ import annotations
 
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from codeanatomy_distro.otel.export_thread import ExportThread
 from codeanatomy_distro.otel.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from codeanatomy_distro.otel.export_thread import ExportThread
 
 __all__ = ["Delivery", "Exporter", "ExporterFactory", "LossReport"]
 
 _logger = logging.getLogger("codeanatomy_distro.export")
 _FIRST_WAIT: Final = 0.2  # seconds between the first attempts; it doubles up to the longest
+_SHORTEST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_WAIT_LEAVING: Final = 0.25
 _BETWEEN_REPORTS: Final = 60.0
@@ -44,7 +50,10 @@ class ExporterFactory:
     """
 
     def __init__(
-        self, create: Callable[[], Exporter], destination: str = "the exporter", warm: Callable[[], object] | None = None
+        self,
+        create: Callable[[], Exporter],
+        destination: str = "the exporter",
+        warm: Callable[[], object] | None = None,
     ) -> None:
         self._create = create
         self._warm = warm
@@ -87,7 +96,9 @@ class Delivery:
         self.reason = ""
 
     def send(self, batch: object, count: int) -> int | None:
-        """Deliver `batch` of `count` items; return how many did not arrive, or None to be called again with it later."""
+        """Deliver `batch` of `count` items; return how many did not arrive, or None to be called again with it
+        later.
+        """
         if batch is not self._batch:
             self._batch = batch
             self._batch_ends = time.monotonic() + self._timeout
@@ -98,18 +109,23 @@ class Delivery:
 
     def _send(self, batch: object, count: int) -> int | None:
         while True:
-            left = min(self._batch_ends - time.monotonic(), self._thread.time_left)
+            left = self._time_left()
             if left <= 0:
                 self.reason = self.reason or "there was no time left"
                 return count
             wait = self._failed_at + self._wait() - time.monotonic()
             if wait > 0:
-                if wait >= left and self._thread.stopping:
+                too_long = wait >= left
+                asked_for = self._retry_after is not None
+                if too_long and asked_for and self._thread.stopping:
                     return count  # the receiver asked to be left alone for longer than the process may wait
-                if not self._thread.pause(min(wait, left)):
+                # However long the receiver has failed, each batch has an attempt while there is time.
+                sooner = too_long and not asked_for and left > _SHORTEST_WAIT
+                if not self._thread.pause(left / 2 if sooner else min(wait, left)):
                     return None
-                continue  # the exit may have come meanwhile
-            outcome = self._attempt(batch, left)
+                if not sooner:
+                    continue  # the exit may have come meanwhile
+            outcome = self._attempt(batch, max(0.001, self._time_left()))
             self._retry_after = outcome.retry_after
             if outcome.arrived or not outcome.retryable:
                 self._attempts = 0
@@ -120,6 +136,9 @@ class Delivery:
             self._failed_at = time.monotonic()
             self._spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads the retries of many processes, hides nothing
             _logger.debug("an export failed and is tried again: %s", outcome.reason)
+
+    def _time_left(self) -> float:
+        return min(self._batch_ends - time.monotonic(), self._thread.time_left)
 
     def _wait(self) -> float:
         """Return how long to wait after the last failed attempt, in seconds."""
@@ -156,7 +175,9 @@ class Delivery:
         return exporter.cancels
 
     def warm(self) -> None:
-        """Import what an exporter needs, once: a child that is about to be forked has it then, and so have all after it."""
+        """Import what an exporter needs, once: a child that is about to be forked has it then, and so have all
+        after it.
+        """
         if self._warm:
             return
         self._warm = True
@@ -166,7 +187,9 @@ class Delivery:
             _logger.debug("an exporter can't be imported: %s", error)
 
     def wait_connected(self, timeout: float) -> None:
-        """Wait while an exporter is being made: a fork in the midst of its imports leaves the child locks without owner."""
+        """Wait while an exporter is being made: a fork in the midst of its imports leaves the child locks without
+        owner.
+        """
         end = time.monotonic() + timeout
         while self.connecting and time.monotonic() < end:
             time.sleep(0.005)

@@ -164,7 +164,7 @@ class ExportThread:
     def _guarded(self, reason: Reason) -> None:
         try:
             self._serve(reason)
-        except Exception as error:  # noqa: BLE001 - the thread must live on; nothing of the program's runs in it
+        except Exception as error:
             _logger.warning("%s failed: %s: %s", self._name, type(error).__name__, error, exc_info=error)
         if not self._parking:
             while self._flushes:

@@ -6,11 +6,10 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.util import _importlib_metadata as metadata
-
 from codeanatomy_distro import settings
 from codeanatomy_distro.otel.delivery import ExporterFactory
 from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
+from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Problem
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def exporter_factories(config: OtelConfig, signal: str, problems: list[Problem])
         if lowered == "otlp" or lowered in _PROTOCOL_OF:
             factories.append(_otlp_factory(config, signal, _PROTOCOL_OF.get(lowered)))
             continue
-        found = next(iter(metadata.entry_points(group=_GROUPS[signal], name=name)), None)
+        found = next(iter(entry_points(group=_GROUPS[signal], name=name)), None)
         if found is None:
             instead = "the others" if len(names) > 1 else "otlp"
             problems.append(Problem(setting.name, name, "no exporter of that name is installed", instead))

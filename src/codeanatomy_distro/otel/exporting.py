@@ -28,7 +28,8 @@ _SHUTDOWN_SECONDS: Final = 10.0  # of one processor alone; the process's own exi
 class ExportingSpanProcessor(SpanProcessor):
     """Queues each sampled span that ends.
 
-    In a forked child, spans that the parent had open are the parent's to export, and the child's own carry its identity.
+    In a forked child, spans that the parent had open are the parent's to export, and the child's own carry its
+    identity.
     """
 
     def __init__(

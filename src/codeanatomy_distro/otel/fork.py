@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from codeanatomy_distro.otel.signals import ENDING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from codeanatomy_distro.otel.lifecycle import Lifecycle
 
 __all__ = ["watch"]
@@ -24,7 +25,7 @@ class _Forking:
     """What is known between the hooks of one fork; hooks of two forks can't overlap, for both run in one process."""
 
     single_threaded: bool = False
-    mask: set[signal.Signals] | None = None
+    mask: Collection[int] | None = None
 
 
 def watch(lifecycle: Lifecycle) -> None:
@@ -47,7 +48,8 @@ def _call(this: weakref.ref[Lifecycle], action: Callable[[Lifecycle], None]) -> 
 
 
 def _before(lifecycle: Lifecycle) -> None:
-    # A child that gets a signal before Python has made it a child forgets it: pending Python handlers are cleared. It would
+    # A child that gets a signal before Python has made it a child forgets it: pending Python handlers are cleared.
+    # It would
     # then live on where the default action would have ended it, and its parent wait for ever.
     _Forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     lifecycle.before_fork()

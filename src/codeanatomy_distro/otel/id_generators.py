@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
-from opentelemetry.util import _importlib_metadata as metadata
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.attributes import to_text
+from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Problem
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def create_id_generator(config: OtelConfig, problems: list[Problem]) -> IdGenera
     try:
         if name.lower() in _BUILT_IN:
             return _BUILT_IN[name.lower()]()
-        for entry in metadata.entry_points(group=_GROUP, name=name):
+        for entry in entry_points(group=_GROUP, name=name):
             return entry.load()()
     except ImportError as error:
         reason = f"it needs a package that is not installed ({to_text(error)})"

@@ -1,9 +1,10 @@
-"""Who this process is once it is a worker: the resource that a forked or started child sends in place of its parent's."""
+"""Who this process is once it is a worker: the resource that a forked or started child sends in place of its
+parent's.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -12,6 +13,8 @@ from codeanatomy_distro import settings
 from codeanatomy_distro.otel.resources import new_instance_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codeanatomy_distro.otel.config import OtelConfig
 
 __all__ = ["Identity", "given_instance_id"]

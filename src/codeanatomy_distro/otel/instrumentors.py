@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
-from opentelemetry.util import _importlib_metadata as metadata
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.attributes import to_text
+from codeanatomy_distro.plugins import entry_points
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -41,7 +41,7 @@ def wanted(name: str, config: OtelConfig | None = None) -> bool:
 def load_instrumentors(config: OtelConfig | None = None) -> None:
     """Load our instrumentors, and the others with ``CODEANATOMY_OTEL_AUTO_INSTRUMENTATION``; one that fails is told."""
     every = _value(settings.AUTO_INSTRUMENTATION, config)
-    for entry in metadata.entry_points(group="opentelemetry_instrumentor"):
+    for entry in entry_points(group="opentelemetry_instrumentor"):
         if wanted(entry.name, config) and (every or entry.name in _OURS or entry.name == _SYSTEM_METRICS):
             _load(entry)
 

@@ -107,13 +107,15 @@ if sys.version_info >= (3, 12):
         if tool is None:  # two other tools watch already; the exit code is then not known
             return
 
-        # Callbacks outlive the names of their module when the interpreter ends, and one that raises then is called for its
-        # own exception, for ever: everything that they need is bound, and `stop` ends them before it comes to that.
+        is_main = _is_main(threading.get_ident, threading.main_thread().ident)
+
+        # Callbacks outlive the names of their module when the interpreter ends, and one that raises then is called for
+        # its own exception, for ever: everything that they need is bound, and `stop` ends them before it comes to that.
         def raised(
             _code: object,
             _offset: int,
             error: BaseException,
-            is_main: Callable[[], bool] = _is_main(threading.get_ident, threading.main_thread().ident),
+            is_main: Callable[[], bool] = is_main,
             kind: Callable[[object], type] = type,
             wanted: type = SystemExit,
             note: Callable[[object], None] = leaving.system_exit,
@@ -125,7 +127,7 @@ if sys.version_info >= (3, 12):
             _code: object,
             _offset: int,
             error: BaseException,
-            is_main: Callable[[], bool] = _is_main(threading.get_ident, threading.main_thread().ident),
+            is_main: Callable[[], bool] = is_main,
             kind: Callable[[object], type] = type,
             wanted: type = SystemExit,
             note: Callable[[], None] = leaving.stayed,
@@ -170,7 +172,8 @@ def _wrap_exit(leaving: Leaving) -> None:  # pyright: ignore[reportUnusedFunctio
     def exit(code: object = None, /) -> Any:  # noqa: A001, ANN401 - as the original
         if threading.current_thread() is not threading.main_thread():
             return original(code)
-        error = SystemExit(*code) if isinstance(code, tuple) else SystemExit() if code is None else SystemExit(code)
+        given: tuple[Any, ...] = code if isinstance(code, tuple) else () if code is None else (code,)
+        error = SystemExit(*given)
         error.__dict__["_codeanatomy_watched"] = _Watched(leaving, error.code)
         raise error
 

@@ -7,13 +7,14 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from codeanatomy_distro.otel import fork, leaving
 from codeanatomy_distro.otel.signals import SignalWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from codeanatomy_distro.otel.export_thread import Waiter
     from codeanatomy_distro.otel.identity import Identity
 
@@ -118,7 +119,7 @@ class Lifecycle:
         """Export what is there now, all parts at once; return whether that was done in `timeout` seconds."""
         end = time.monotonic() + timeout
         waiters = [part.begin_flush() for part in self._parts]
-        return all([waiter(end - time.monotonic()) for waiter in waiters])
+        return all(waiter(end - time.monotonic()) for waiter in waiters)
 
     def shutdown(self, ended_by: int | None = None) -> None:
         """Export what is left, all parts at once under one deadline, and say what could not be delivered. Once only.
@@ -178,7 +179,8 @@ class Lifecycle:
     def before_fork(self) -> None:
         """Bring the process to a state that a child can inherit: none of our threads, no connection, no lock held.
 
-        Threads make Python 3.12 warn of the fork, and a gRPC channel that is inherited in the middle of a call hangs the
+        Threads make Python 3.12 warn of the fork, and a gRPC channel that is inherited in the middle of a call
+        hangs the
         child; a closed one costs its next export some milliseconds.
         """
         self._signals.park()

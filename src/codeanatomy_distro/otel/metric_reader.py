@@ -8,13 +8,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 
 from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory, LossReport
 from codeanatomy_distro.otel.export_thread import ExportThread, Reason, Waiter
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.view import Aggregation
 
     from codeanatomy_distro.otel.identity import Identity
@@ -29,7 +29,8 @@ _LONGEST_START: Final = 5.0  # as for a queue
 class ExportingMetricReader(MetricReader):
     """Collects and exports all metrics every `interval` seconds, and once more when it is closed.
 
-    `timeout` is how many seconds one export may take, retries included. An export that fails loses nothing while sums are
+    `timeout` is how many seconds one export may take, retries included. An export that fails loses nothing while
+    sums are
     cumulative: the next one repeats it. With delta temporality it is kept until its time is over.
     """
 
@@ -82,7 +83,9 @@ class ExportingMetricReader(MetricReader):
             self._thread.stop(deadline)
 
     def join(self, timeout: float) -> bool:
-        """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all left."""
+        """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all
+        left.
+        """
         done = self._thread.finish(timeout)
         self._delivery.release()
         return done and not self.undelivered

@@ -1,16 +1,19 @@
 """OTLP for one signal: encodes a batch once, and hands the bytes to gRPC or HTTP as often as it takes.
 
-The exporters of OpenTelemetry retry inside themselves: they can't say whether a batch that failed may be sent again, keep
+The exporters of OpenTelemetry retry inside themselves: they can't say whether a batch that failed may be sent
+again, keep
 trying after the process was told to leave, and log each attempt. Retrying is the queue's affair here, so that it needs
 a sender that tries once and tells what came of it. The encoding is OpenTelemetry's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["OtlpExporter", "Sender", "answer_reader", "encoder"]
 
@@ -61,14 +64,14 @@ class OtlpExporter:
 
 def encoder(signal: str) -> Callable[[Any], bytes]:
     """Return what turns a batch of `signal` (traces, metrics or logs) into the bytes of an OTLP request."""
-    # Start-up cost: protobuf is 10 ms that the program's own thread need not pay.
     encode: Callable[[Any], Any]
     if signal == "traces":
+        # Start-up cost: protobuf is 10 ms that the program's own thread need not pay.
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as encode
     elif signal == "metrics":
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics as encode
     else:
-        from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs as encode  # noqa: PLC2701 - the public name is this
+        from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs as encode
     return lambda batch: encode(batch).SerializeToString()
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import grpc
@@ -14,6 +13,9 @@ from opentelemetry.exporter.otlp.proto.grpc.version import __version__
 
 from codeanatomy_distro.otel.otlp_exporter import answer_reader
 from codeanatomy_distro.otel.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["GrpcSender", "create_credentials"]
 
@@ -51,7 +53,9 @@ _OPTIONS: Final = (
 def create_credentials(
     certificate: str | None, client_key: str | None, client_certificate: str | None
 ) -> grpc.ChannelCredentials:
-    """Return TLS credentials from PEM files; without any, those of the system. Raises `OSError` for a file not readable."""
+    """Return TLS credentials from PEM files; without any, those of the system. Raises `OSError` for a file not
+    readable.
+    """
     read = [Path(name).read_bytes() if name else None for name in (certificate, client_key, client_certificate)]
     return grpc.ssl_channel_credentials(*read)
 

@@ -7,9 +7,8 @@ import logging
 import math
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import requests
 from opentelemetry.exporter.otlp.proto.http.version import __version__
@@ -17,6 +16,9 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from codeanatomy_distro.otel.otlp_exporter import answer_reader
 from codeanatomy_distro.otel.outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["HttpSender", "retry_after_seconds"]
 
@@ -33,7 +35,9 @@ class _OfTheProgramOnly(logging.Filter):
 
 
 class HttpSender:
-    """Posts requests of one signal to `url`; `certificate` is a file of authorities, `client` a certificate and its key."""
+    """Posts requests of one signal to `url`; `certificate` is a file of authorities, `client` a certificate and
+    its key.
+    """
 
     cancels = False
 
@@ -97,7 +101,9 @@ class HttpSender:
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Return what a ``Retry-After`` header asks for, in seconds from now; None when it says nothing that can be read."""
+    """Return what a ``Retry-After`` header asks for, in seconds from now; None when it says nothing that can be
+    read.
+    """
     if value is None:
         return None
     try:

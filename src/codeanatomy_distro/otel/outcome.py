@@ -9,7 +9,8 @@ __all__ = ["ARRIVED", "Outcome"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """`arrived` with `rejected` of its items refused one by one; or not, and then whether the same batch may be sent again.
+    """`arrived` with `rejected` of its items refused one by one; or not, and then whether the same batch may be
+    sent again.
 
     `retry_after` is how many seconds the receiver asked to be left alone for, if it did. `reason` is for a person.
     """

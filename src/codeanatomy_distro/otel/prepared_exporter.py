@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from codeanatomy_distro.otel.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codeanatomy_distro.otel.delivery import Exporter
 
 __all__ = ["PreparedExporter"]
@@ -27,7 +28,8 @@ class _Kept:
 class PreparedExporter:
     """Sends through `exporter` what `wrap` makes of each batch.
 
-    `wrap` takes an exporter with OpenTelemetry's own interface and returns one around it that changes batches. Items that
+    `wrap` takes an exporter with OpenTelemetry's own interface and returns one around it that changes batches.
+    Items that
     it leaves out count as rejected.
     """
 

@@ -1,4 +1,6 @@
-"""This process's place in the run: its run id, the span around it, and what it took over from the process that began it."""
+"""This process's place in the run: its run id, the span around it, and what it took over from the process that
+began it.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ def _inherited(environ: Mapping[str, str]) -> context.Context | None:
     if not carrier:
         return None
     found = propagate.extract(carrier)
-    return found if found else None
+    return found or None
 
 
 def _open_process_span(name: str, lifecycle: Lifecycle) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.util import _importlib_metadata as metadata
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.otel.config import OtelConfig, report_problems
+from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Problem
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def create_propagator(config: OtelConfig) -> TextMapPropagator:
 
 
 def _load(named: Sequence[str]) -> list[TextMapPropagator]:
-    installed = {entry.name.lower(): entry for entry in metadata.entry_points(group=_GROUP)}
+    installed = {entry.name.lower(): entry for entry in entry_points(group=_GROUP)}
     return [made for name in named if (made := _create(name, installed.get(name.lower()))) is not None]
 
 

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.resources import Resource, ResourceDetector
-from opentelemetry.util import _importlib_metadata as metadata
-from opentelemetry.util._importlib_metadata import EntryPoint
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.attributes import normalize_attributes, to_text
+from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "ContainerResourceDetector",
@@ -106,7 +106,7 @@ def build_detected_resource(names: Iterable[str], *, longest: float = _LONGEST) 
     A detector that does not exist, fails or is not done within `longest` seconds for all is left out and logged.
     """
     wanted = [name for name in names if name not in _OF_THE_ENVIRONMENT]
-    known = {found.name: found for found in metadata.entry_points(group=_GROUP)}
+    known = {found.name: found for found in entry_points(group=_GROUP)}
     every = "*" in wanted
     chosen = [known[name] for name in (known if every else wanted) if name in known and name != settings.DISTRO_NAME]
     for name in wanted:

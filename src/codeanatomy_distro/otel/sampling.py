@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, Tracer, sampling
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
-from opentelemetry.util import _importlib_metadata as metadata
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.constants import AttributeName
 from codeanatomy_distro.obs.run_context import get_run_id
 from codeanatomy_distro.otel.config import report_problems, resolve_otel_config
 from codeanatomy_distro.otel.rule_sampler import RuleSampler
+from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Problem, environment
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def configured_sampler(config: OtelConfig, problems: list[Problem]) -> Sampler:
     if name in _BUILT_IN:
         return wrap_sampler(_BUILT_IN[name](config.sampler_ratio), rule)
     reason = "no sampler of that name is installed"
-    entry = next(iter(metadata.entry_points(group=_GROUP, name=name)), None)
+    entry = next(iter(entry_points(group=_GROUP, name=name)), None)
     try:
         if entry is not None:
             return wrap_sampler(_checked(entry.load()(config[settings.TRACES_SAMPLER_ARG])), rule)

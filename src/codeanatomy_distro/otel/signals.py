@@ -1,7 +1,9 @@
 """Signals that end the process: what is recorded is exported first, then happens what would have happened without us.
 
-A handler in Python alone would change the program: it runs on the main thread, and only once that is back from whatever C
-code it is in. A pool's worker that waits for a task may then miss its SIGTERM for ever, and a query in native code outlive
+A handler in Python alone would change the program: it runs on the main thread, and only once that is back from
+whatever C
+code it is in. A pool's worker that waits for a task may then miss its SIGTERM for ever, and a query in native code
+outlive
 it by hours. A thread of ours therefore hears of the signal through the interpreter's wake-up pipe and sees it through.
 """
 
@@ -11,11 +13,11 @@ import os
 import signal
 import threading
 import time
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from codeanatomy_distro.otel.lifecycle import Lifecycle
 
@@ -133,7 +135,9 @@ class SignalWatch:
             self._aside(lambda: lifecycle.flush(lifecycle.deadline))
             previous(number, frame)
         elif lifecycle.leaves_on_this_thread:
-            self._pending = number  # the last export is under way, below us, and bounded; the signal acts when it is over
+            self._pending = (
+                number  # the last export is under way, below us, and bounded; the signal acts when it is over
+            )
         else:
             self._aside(lambda: lifecycle.shutdown(number))
             self._wait_left()
@@ -149,7 +153,8 @@ class SignalWatch:
     def _aside(self, action: Callable[[], Any]) -> None:
         """Run `action` on a thread and wait for it.
 
-        The handler stands on top of whatever the main thread was doing, a lock that `action` needs perhaps in its hands.
+        The handler stands on top of whatever the main thread was doing, a lock that `action` needs perhaps in its
+        hands.
         A thread that then waits for it is left behind.
         """
         helper = threading.Thread(target=action, name="codeanatomy-leaving", daemon=True)

@@ -1,6 +1,7 @@
 """Processes of `multiprocessing`: each begins at its parent's place in the run and exports all before it ends.
 
-A worker started by fork has everything but an end: it leaves without exit handlers. One started by spawn or forkserver is
+A worker started by fork has everything but an end: it leaves without exit handlers. One started by spawn or
+forkserver is
 a new interpreter: under `opentelemetry-instrument` it is set up by itself, but for the place; elsewhere it is set up
 by what comes with the process object, before the program's own code runs.
 """
@@ -12,7 +13,6 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from wrapt import register_post_import_hook
@@ -20,6 +20,8 @@ from wrapt import register_post_import_hook
 from codeanatomy_distro.obs.worker_context import capture
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from codeanatomy_distro.otel.lifecycle import Lifecycle
 
 __all__ = ["Inheritance", "unwatch", "watch"]

@@ -1,6 +1,6 @@
 """Record a span, a log record and a count, then leave in the way that is asked for.
 
-    python leaving.py WAY
+python leaving.py WAY
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def kill(number: int) -> None:
 
 def earlier(number: int, _frame: Any) -> None:
     """Stand as the program's own handler: say so and leave with a code."""
-    print("handled", signal.Signals(number).name, flush=True)
+    sys.stdout.write(f"handled {signal.Signals(number).name}\n")
+    sys.stdout.flush()
     sys.exit(7)
 
 
@@ -42,7 +43,8 @@ def chain(number: int, frame: Any) -> None:
     """Call the handler that was there before, then go on."""
     if callable(BEFORE):
         BEFORE(number, frame)
-    print("goes on", flush=True)
+    sys.stdout.write("goes on\n")
+    sys.stdout.flush()
 
 
 def slow_thread() -> None:

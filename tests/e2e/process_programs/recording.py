@@ -1,6 +1,6 @@
 """Record a span, a log record and a count, perhaps several times over; print how long the program's own work took.
 
-    python recording.py [TIMES [SECONDS_BETWEEN]]
+python recording.py [TIMES [SECONDS_BETWEEN]]
 """
 
 from __future__ import annotations
@@ -27,4 +27,4 @@ for number in range(times):
         counter.add(1)
     worked += time.perf_counter() - started
     time.sleep(between)
-print(f"{worked:.6f} {time.time():.6f}")
+sys.stdout.write(f"{worked:.6f} {time.time():.6f}\n")

@@ -116,7 +116,7 @@ KINDS: dict[str, Callable[[Any, str], int]] = {
 
 def main() -> None:
     """Run every kind."""
-    global EXECUTOR  # noqa: PLW0603 - the workers of a pool outlive the span that they were started in
+    global EXECUTOR
     if "--configure" in sys.argv:
         configure_otel(service_name="workers")
     context = multiprocessing.get_context(sys.argv[1])
@@ -128,7 +128,7 @@ def main() -> None:
         for kind, run in KINDS.items():
             with root_span(kind):
                 ended[kind] = run(context, kind)
-    print(json.dumps(ended))
+    sys.stdout.write(json.dumps(ended))
 
 
 if __name__ == "__main__":

@@ -273,8 +273,10 @@ def test_a_frame_given_to_another_context_executes_once(case: Any, executions: A
     executions()
     try:
         case.context.from_arrow(case.frame)
-    except TypeError:
-        pytest.skip("not in this release")
+    except Exception as error:
+        if "Expected either" not in str(error):
+            raise
+        pytest.skip("a stream of this release can't be read by others")
     assert executions() == ["__arrow_c_stream__"]
     assert case.tally.calls > 0
 

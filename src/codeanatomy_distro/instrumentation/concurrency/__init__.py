@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 from codeanatomy_distro.instrumentation.concurrency.hooks import install, uninstall
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["ConcurrencyInstrumentor"]
 

@@ -1,19 +1,23 @@
-"""Programs started with `subprocess` find the span that started them, the run's root span and its id in their environment.
+"""Programs started with `subprocess` find the span that started them, the run's root span and its id in their
+environment.
 
-The names are those of the OpenTelemetry specification, *Environment Variables as Context Propagation Carriers*, and ours.
+The names are those of the OpenTelemetry specification, *Environment Variables as Context Propagation Carriers*,
+and ours.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.worker_context import capture
 from codeanatomy_distro.setting import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["carry_to_child"]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wrapt import register_post_import_hook
 
 from codeanatomy_distro.instrumentation.concurrency import child_environment, tasks, threads
 from codeanatomy_distro.instrumentation.patching import Patches, Target
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["install", "uninstall"]
 

@@ -6,8 +6,7 @@ What is pickled is a plain function of ours and a tuple of texts (see `patching.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context
 from opentelemetry.context import Context
@@ -15,6 +14,9 @@ from opentelemetry.context import Context
 from codeanatomy_distro.instrumentation.concurrency.threads import pool_machinery
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.worker_context import Carrier, attached, capture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["call_at", "carry_with_pool_task", "carry_with_submit"]
 

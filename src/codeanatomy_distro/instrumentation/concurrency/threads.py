@@ -7,13 +7,15 @@ move into another thread.
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.place import Place, at_place, get_place
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
 
 __all__ = ["carry_to_thread", "carry_to_thread_pool", "pool_machinery"]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.instrumentation.datafusion.options import Options
     from codeanatomy_distro.instrumentation.datafusion.query import Query
 
-__all__ = ["observing_arrow_stream", "observing_engine_read"]
+__all__ = ["ArrowExecute", "ObservedReader", "observing_arrow_stream", "observing_engine_read"]
 
 _read_by_engine: ContextVar[list[StreamSpan] | None] = ContextVar("codeanatomy_datafusion_read", default=None)
 

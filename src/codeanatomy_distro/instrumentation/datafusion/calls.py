@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.query import Query
 
-__all__ = ["QUERY", "Call", "call_under_way", "carrying_from_context", "carrying_from_frame", "take_call"]
+__all__ = ["QUERY", "Call", "call_under_way", "carrying_from_context", "carrying_from_frame", "keep_query", "take_call"]
 
 Patch = Callable[[Callable[..., Any]], Callable[..., Any]]
 

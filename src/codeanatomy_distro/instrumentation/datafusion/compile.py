@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
 
-__all__ = ["Compile", "Compiler"]
+__all__ = ["Compile", "Compiler", "CreateTable"]
 
 
 class CreateTable(Operation):
@@ -35,13 +35,16 @@ class CreateTable(Operation):
         running[id(self)] = Running(self.context, None, get_run_id())
 
     def told_result(self, result: Raw, seconds: float) -> Raw:
+        """Record the duration; the table has no result of its own."""
         record_duration((self.query, seconds, None, None, self.context, get_run_id(), self.options.convention))
         return result
 
     def told_error(self, kind: str, seconds: float) -> None:
+        """Record the duration as one that failed by `kind`."""
         record_duration((self.query, seconds, None, kind, self.context, get_run_id(), self.options.convention))
 
     def close(self) -> None:
+        """End the span; functions that the engine calls belong to it no more."""
         running.pop(id(self), None)
         super().close()
 

@@ -6,6 +6,7 @@ and files, and no more.
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ PRUNING: Final = "row_groups_pruned_statistics"
 _FRAGMENTS: Final = re.compile(r"number_of_fragments=(\d+)")
 _PLAIN_WORDS: Final = 5  # "15 total → 4 matched"; a rounded number has a unit, which is one more
 _MULTIPLES: Final = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
-_PRUNED: Final = re.compile(r"=([\d.]+) ?([KMBT]?) total → ([\d.]+) ?([KMBT]?) matched")
+_PRUNED: Final = re.compile(r"([\d.]+) ?([KMBT]?) total → ([\d.]+) ?([KMBT]?) matched")
 
 
 def nanoseconds(moment: datetime) -> int:
@@ -49,7 +50,7 @@ class Scan:
         total = matched = 0
         for metric in metrics:
             files.add(metric.labels().get("filename"))
-            of_file = pruned(metric)
+            of_file = pruned(repr(metric))
             total += of_file[0]
             matched += of_file[1]
         if files:
@@ -195,12 +196,13 @@ def _named(name: str, objects: list[Any], names: list[str]) -> Iterator[Any]:
         yield objects[index]
 
 
-def pruned(metric: Raw) -> tuple[int, int]:
+@functools.lru_cache(maxsize=1024)
+def pruned(text: str) -> tuple[int, int]:
     """Return total and matched of a pruning metric, which has its value in its text alone ("15 total → 4 matched")."""
-    words = repr(metric).split(" ")
+    words = text.split(" ")
     if len(words) == _PLAIN_WORDS:
         return int(words[0]), int(words[3])
-    found = _PRUNED.search(f"={metric!r}")
+    found = _PRUNED.match(text)  # a release may add how many matched wholly
     if found is None:
         return 0, 0
     return round(float(found[1]) * _MULTIPLES[found[2]]), round(float(found[3]) * _MULTIPLES[found[4]])

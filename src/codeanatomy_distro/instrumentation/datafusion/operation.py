@@ -43,15 +43,13 @@ class Operation:
         self.ended: int | None = None
         self.started = time_ns() if started is None else started
         source = options.spans
-        tracer = source.refresh()
         current = context.get_current()
-        parent = trace.get_current_span(current)
-        if source.is_unsampled(parent):
-            self.span = parent
+        if source.starts_unsampled(current):
+            self.span = trace.get_current_span(current)
             self.context = current
             self.attached = None
         else:
-            self.span = tracer.start_span(name, current, attributes=attributes, start_time=self.started)
+            self.span = source.tracer.start_span(name, current, attributes=attributes, start_time=self.started)
             self.context = trace.set_span_in_context(self.span, current)
             self.attached = context.attach(self.context)
         self.begun = perf_counter_ns()

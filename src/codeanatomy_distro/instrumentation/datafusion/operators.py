@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.instrumentation.datafusion.options import Options
     from codeanatomy_distro.instrumentation.datafusion.query import Attributes, Query
 
-__all__ = ["record_operators"]
+__all__ = ["Operator", "record_operators"]
 
 _METRICS: Final = "datafusion.metrics."
 _ALWAYS: Final = frozenset({"output_rows", "elapsed_compute"})
@@ -91,28 +91,33 @@ class Operator:
                 attributes[f"{_METRICS}{name}"] = value
         if expressions:
             attributes[f"{_METRICS}expr_eval_time"] = expressions
-        by_name: dict[str, list[Any]] = {}
+        by_name: dict[str, dict[str, int]] = {}
         for name, metric in textual:
-            by_name.setdefault(name, []).append(metric)
-        for name, metrics in by_name.items():
-            attributes.update(_of_text(f"{_METRICS}{name}", metrics))
+            texts = by_name.setdefault(name, {})
+            text = repr(metric)
+            texts[text] = texts.get(text, 0) + 1
+        for name, texts in by_name.items():
+            attributes.update(_of_texts(f"{_METRICS}{name}", texts))
 
 
-def _of_text(key: str, metrics: list[Any]) -> Attributes:
-    """Return what metrics of one name tell in their text, having no value; {} where that is rounded or unknown."""
-    first = repr(metrics[0])
-    if " matched" in first:
-        pairs = [pruned(metric) for metric in metrics]
-        total, matched = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+def _of_texts(key: str, texts: dict[str, int]) -> Attributes:
+    """Return what metrics of one name tell that have no value but a text; `texts` holds how many have each.
+
+    What is rounded or unknown is left out.
+    """
+    first = next(iter(texts))
+    if first.endswith(" matched"):
+        total = sum(pruned(text)[0] * count for text, count in texts.items())
+        matched = sum(pruned(text)[1] * count for text, count in texts.items())
         return {f"{key}.total": total, f"{key}.matched": matched} if total else {}
     if first.isdigit():
-        counts = [repr(metric) for metric in metrics]
-        return {key: sum(map(int, counts))} if all(count.isdigit() for count in counts) else {}
+        whole_numbers = all(text.isdigit() for text in texts)
+        return {key: sum(int(text) * count for text, count in texts.items())} if whole_numbers else {}
     part = whole = 0.0
-    for metric in metrics:
-        if found := _RATIO.search(repr(metric)):
-            part += float(found[1]) * _MULTIPLES[found[2]]
-            whole += float(found[3]) * _MULTIPLES[found[4]]
+    for text, count in texts.items():
+        if found := _RATIO.search(text):
+            part += float(found[1]) * _MULTIPLES[found[2]] * count
+            whole += float(found[3]) * _MULTIPLES[found[4]] * count
     return {key: round(part / whole, 4)} if whole else {}
 
 

@@ -13,7 +13,7 @@ from codeanatomy_distro.obs.constants import SpanName
 if TYPE_CHECKING:
     from codeanatomy_distro.instrumentation.datafusion.plan_text import PlanText
 
-__all__ = ["DB_SYSTEM", "METHOD", "Query", "QueryReader", "query_of_plan"]
+__all__ = ["DB_SYSTEM", "METHOD", "Query", "QueryReader", "format_of", "query_of_plan"]
 
 DB_SYSTEM: Final = "datafusion"
 METHOD: Final = "datafusion.method"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
 
-__all__ = ["Streamer"]
+__all__ = ["ObservedBatch", "ObservedStream", "PartitionExecute", "StreamExecute", "Streamer"]
 
 _CANCELLED = "datafusion.stream.pull_cancelled"
 
@@ -155,6 +155,7 @@ class StreamExecute(Execute):
     __slots__ = ()
 
     def finish(self, result: Raw) -> Raw:
+        """Return the streams, each observed; the span ends with the last of them."""
         try:
             if not isinstance(result, list):
                 return ObservedStream(result, StreamSpan(self, self.query, self._plan(), 1))
@@ -187,12 +188,14 @@ class PartitionExecute(Operation):
         self.query = query
 
     def finish(self, result: Raw) -> Raw:
+        """Return the stream, observed; the span ends with it."""
         try:
             return ObservedStream(result, StreamSpan(self, self.query, None, 1))
         finally:
             self.leave()
 
     def told_error(self, kind: str, seconds: float) -> None:
+        """Record the duration as one that failed by `kind`."""
         record_duration((self.query, seconds, None, kind, self.context, get_run_id(), self.options.convention))
 
 

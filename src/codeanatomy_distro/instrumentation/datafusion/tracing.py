@@ -11,6 +11,7 @@ from codeanatomy_distro.obs.constants import ScopeName
 from codeanatomy_distro.obs.scopes import distro_version
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
 __all__ = ["SpanSource"]
@@ -41,6 +42,15 @@ class SpanSource:
             if provider is not self._provider:
                 self._use(provider)
         return self.tracer
+
+    def starts_unsampled(self, current: Context) -> bool:
+        """Return whether a span that is started in `current` is sampled out for certain."""
+        if not (self._never or self._by_parent) and self._given:
+            return False
+        self.refresh()
+        if not current:  # no parent
+            return self._never
+        return self.is_unsampled(trace.get_current_span(current))
 
     def _use(self, provider: TracerProvider) -> None:
         self._provider = provider

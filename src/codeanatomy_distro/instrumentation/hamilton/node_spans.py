@@ -22,6 +22,7 @@ from codeanatomy_distro.instrumentation.hamilton.worker import adopt_carried_run
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.constants import AttributeName
 from codeanatomy_distro.obs.errors import forget_error, record_error
+from codeanatomy_distro.obs.metrics import record_stage_duration
 from codeanatomy_distro.obs.run_context import stage_context
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Link
 
-__all__ = ["NodeSpan", "TaskTime", "begin_node", "call_traced", "trace_nodes"]
+__all__ = ["NodeSpan", "NodeTime", "begin_node", "call_traced", "trace_nodes"]
 
 _ADAPTERS = "__adapter"
 _NODE = "__node_"
@@ -69,7 +70,7 @@ class NodeSpan:
         self._began = _now()
 
     def end(self, error: BaseException | None = None, result: object = None) -> None:
-        """End the span with the error that ended the node, if one did, and record a task's duration."""
+        """End the span with the error that ended the node, if one did, and record a task's or stage's duration."""
         ended = _now()
         del result
         run, info = self._run, self._info
@@ -78,9 +79,8 @@ class NodeSpan:
                 record_error(self.span, error, stage=run.stage if info.stage is None else info.stage)
                 run.tell(error)
             run.timings.append((info, self._task_id, self._began, ended))
-            if info.task_kind is not None:
-                status = "ok" if error is None else "error"
-                run.record_task((ended - self._began) / 1e9, info.task_kind, status, self._context)
+            if info.timed:
+                _record_duration(run, info, (ended - self._began) / 1e9, error, self._context)
         except Exception as failure:  # noqa: BLE001 - ours must not reach the user's program
             report_failure("the end of a node's span", failure)
         finally:
@@ -90,43 +90,53 @@ class NodeSpan:
             self.span.end()
 
 
-class TaskTime:
-    """One execution of a task in a run that is not sampled: its duration counts all the same."""
+class NodeTime:
+    """One execution of a task or stage in a run that is not sampled: its duration counts all the same."""
 
-    __slots__ = ("_began", "_run", "_task_kind")
+    __slots__ = ("_began", "_info", "_run")
 
     span = trace.INVALID_SPAN
 
-    def __init__(self, run: Run, task_kind: str) -> None:
+    def __init__(self, run: Run, info: NodeInfo) -> None:
         self._run = run
-        self._task_kind = task_kind
+        self._info = info
         self._began = _now()
 
     def end(self, error: BaseException | None = None, result: object = None) -> None:
-        """Record the task's duration."""
+        """Record the duration."""
         del result
         seconds = (_now() - self._began) / 1e9
         try:
-            self._run.record_task(seconds, self._task_kind, "ok" if error is None else "error")
+            _record_duration(self._run, self._info, seconds, error, None)
         except Exception as failure:  # noqa: BLE001
             report_failure("the duration of a task", failure)
 
 
-NodeExecution = NodeSpan | TaskTime | TrackedNode
+def _record_duration(
+    run: Run, info: NodeInfo, seconds: float, error: BaseException | None, place: context.Context | None
+) -> None:
+    status = "ok" if error is None else "error"
+    if info.task_kind is not None:
+        run.record_task(seconds, info.task_kind, status, place)
+    else:
+        record_stage_duration(seconds, stage=info.stage or info.name, status=status)
+
+
+NodeExecution = NodeSpan | NodeTime | TrackedNode
 """One execution of a node that is being told; all have `span` and ``end(error, result)``."""
 
 
 def begin_node(run: Run, links: tuple[Link, ...], node: Any, task_id: str | None) -> NodeExecution | None:  # noqa: ANN401
     """Begin to tell one execution of `node`, or of what is known of one; None if there is nothing to tell."""
-    begun: NodeSpan | TaskTime | None = None
+    begun: NodeSpan | NodeTime | None = None
     try:
         info = run.described.get(id(node))
         if info is None or info.node is not node:
             info = node if isinstance(node, NodeInfo) else describe_node(run.described, node)
         if run.recording:
             begun = NodeSpan(run, links, info, task_id)
-        elif info.task_kind is not None:
-            begun = TaskTime(run, info.task_kind)
+        elif info.timed:
+            begun = NodeTime(run, info)
         if run.tracked is not None:
             return TrackedNode(
                 run.tracked, info.node, task_id, begun, trace.INVALID_SPAN if begun is None else begun.span

@@ -25,8 +25,9 @@ _WIDEST_FAMILY: Final = 64  # nodes looked at to find those that function modifi
 class NodeInfo:
     """One node, as its spans tell it.
 
-    `task_kind` is None unless the node's duration is a task's; `stage` is its name if it is a stage. `dependencies` are
-    the names of the nodes that it takes its arguments from.
+    `task_kind` is None unless the node's duration is a task's; `stage` is its name if it is a stage; `timed` tells
+    whether its duration is one of the two that are recorded. `dependencies` are the names of the nodes that it takes
+    its arguments from.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class NodeInfo:
         "span_name",
         "stage",
         "task_kind",
+        "timed",
     )
 
     node: Any
@@ -48,6 +50,7 @@ class NodeInfo:
     scope: str
     task_kind: str | None
     stage: str | None
+    timed: bool
     has_task_id: bool
     attributes: dict[str, Any]
 
@@ -59,12 +62,12 @@ class NodeInfo:
         self.node = node
         self.name = node.name
         self.dependencies = tuple(dependency.name for dependency in node.dependencies)
-        self.span_name = (
-            _SPAN_NAMES.get(kind, SpanName.HAMILTON_NODE) if isinstance(kind, str) else SpanName.HAMILTON_NODE
-        )
+        named = _SPAN_NAMES.get(kind) if isinstance(kind, str) else None
+        self.span_name = named or SpanName.HAMILTON_NODE
         layer = tags.get("layer")
         self.scope = scope_for_layer(layer if isinstance(layer, str) else None)
-        self.task_kind = str(tags.get("task_kind", "task")) if kind == "task" and _is_the_task(node, family) else None
+        self.timed = named is not None and _is_the_task(node, family)
+        self.task_kind = str(tags.get("task_kind", "task")) if kind == "task" and self.timed else None
         self.stage = self.name if kind == "stage" else None
         self.has_task_id = _TASK_ID in tags
         self.attributes = {
