@@ -153,7 +153,7 @@ def test_workers_end_as_they_would_without_telemetry(run: Run) -> None:
 def test_no_fork_hangs_a_child_or_loses_a_span_or_makes_python_warn(
     run_program: Any, receiver: OtlpReceiver, protocol: str
 ) -> None:
-    """Thirty forks in the midst of exports: each child ends with its code, all spans arrive, and no warning is raised."""
+    """Thirty forks in the midst of exports: each child ends with its code, all spans arrive, and nothing warns."""
     done = run_program(
         "-W",
         "error::DeprecationWarning:__main__",

@@ -59,6 +59,22 @@ def test_logging_is_as_without(
     assert [record.body for record in receiver.log_records] == bodies
 
 
+def test_a_seeded_program_draws_the_same_numbers(
+    run_program: Any, receiver: OtlpReceiver, write_program: Callable[[str], str]
+) -> None:
+    """Spans take nothing from the program's source of random numbers, and its seed does not choose their ids."""
+    path = write_program(
+        "import random; random.seed(7)\n"
+        "from opentelemetry import trace\n"
+        "with trace.get_tracer('app').start_as_current_span('work'): print(random.random())\n"
+        "print(random.random())\n"
+    )
+    bare = run_program(path, instrumented=False)
+    assert run_program(path, receiver=receiver).stdout == bare.stdout
+    assert run_program(path, receiver=receiver).stdout == bare.stdout
+    assert len({span.trace_id for span in receiver.spans}) == 2
+
+
 ENDINGS = {
     "returns": ("print('done')", "unset"),
     "sys.exit(0)": ("import sys; sys.exit(0)", "unset"),

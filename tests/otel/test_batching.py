@@ -22,6 +22,11 @@ PASSING = Outcome(arrived=False, retryable=True, reason="busy")
 FINAL = Outcome(arrived=False, reason="refused")
 
 
+def arrived(_: int) -> Outcome:
+    """Take everything."""
+    return ARRIVED
+
+
 class Recording:
     """An exporter that keeps what it takes, and answers as it is told."""
 
@@ -271,7 +276,7 @@ def test_a_forked_child_begins_with_nothing_of_its_parents() -> None:
     queue.put(2)
     queue.reset()
     assert queue.undelivered == 0
-    exporter.answer = lambda _: ARRIVED
+    exporter.answer = Recording().answer
     queue.put(3)
     assert leave(queue)
     assert exporter.taken == [3]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 # Tests of our own parts look inside them.
 # pyright: reportPrivateUsage=false
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 from codeanatomy_distro.otel import id_generators
 from codeanatomy_distro.otel.config import OtelConfig
-from codeanatomy_distro.otel.id_generators import create_id_generator
+from codeanatomy_distro.otel.id_generators import OwnRandomIdGenerator, create_id_generator
 
 Make = Callable[..., OtelConfig]
 
@@ -43,3 +45,19 @@ def test_one_that_fails(config: Make, monkeypatch: pytest.MonkeyPatch, error: Ex
     found = create_id_generator(config(OTEL_PYTHON_ID_GENERATOR="random"), problems)
     assert found.generate_trace_id()
     assert [(problem.variable, problem.reason) for problem in problems] == [("OTEL_PYTHON_ID_GENERATOR", reason)]
+
+
+def test_a_seeded_program_draws_its_own_numbers() -> None:
+    """Ids neither take from the shared source nor follow its seed."""
+    generator = OwnRandomIdGenerator()
+    random.seed(7)
+    expected = [random.random() for _ in range(3)]
+    random.seed(7)
+    drawn: list[float] = []
+    ids: set[int] = set()
+    for _ in range(3):
+        drawn.append(random.random())
+        ids |= {generator.generate_span_id(), generator.generate_trace_id()}
+    assert drawn == expected
+    random.seed(7)
+    assert generator.generate_trace_id() not in ids

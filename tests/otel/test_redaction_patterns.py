@@ -205,9 +205,9 @@ def test_a_long_text_takes_linear_time(piece: str) -> None:
         text = piece * (length // len(piece))
         best = float("inf")
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()
             redactor.text(text)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
     assert seconds(80_000) < 12 * seconds(20_000) + 0.02
@@ -217,9 +217,9 @@ def test_a_megabyte_takes_seconds_at_most() -> None:
     """The largest attribute is redacted on the exporter's thread in a time that delays nobody for long."""
     assert STRICT is not None
     text = 'at src/main.py:12 "the quick brown fox" ' * 25_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert STRICT.text(text) == text
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,11 @@ def configure_logging(config: OtelConfig, provider: LoggerProvider | None) -> No
     if config[settings.LOGGING_AUTO_INSTRUMENTATION]:
         from opentelemetry.instrumentation.logging.handler import LoggingHandler  # start-up cost: few ask for it
 
-        logging.getLogger().addHandler(LoggingHandler(logger_provider=provider))
+        handler = LoggingHandler(logger_provider=provider)
+        # Its own starts a thread while the interpreter ends, which CPython 3.12.0 to 3.12.2 refuse with a traceback
+        # (opentelemetry-python #4752). The lifecycle exports what is left.
+        handler.flush = lambda: None
+        logging.getLogger().addHandler(handler)
     else:
         install_bridge(provider)
 

@@ -24,6 +24,8 @@ _SHORTEST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_WAIT_LEAVING: Final = 0.25
 _BETWEEN_REPORTS: Final = 60.0
+# Of our own: a program that seeds the shared one must draw what it would draw without us.
+_RANDOM: Final = random.Random()  # noqa: S311 - spreads the retries of many processes, hides nothing
 
 
 class Exporter(Protocol):
@@ -134,7 +136,7 @@ class Delivery:
             self.reason = outcome.reason
             self._attempts += 1
             self._failed_at = time.monotonic()
-            self._spread = random.uniform(0.8, 1.2)  # noqa: S311 - spreads the retries of many processes, hides nothing
+            self._spread = _RANDOM.uniform(0.8, 1.2)
             _logger.debug("an export failed and is tried again: %s", outcome.reason)
 
     def _time_left(self) -> float:

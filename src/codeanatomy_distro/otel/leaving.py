@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,7 +172,7 @@ def _wrap_exit(leaving: Leaving) -> None:  # pyright: ignore[reportUnusedFunctio
     def exit(code: object = None, /) -> Any:  # noqa: A001, ANN401 - as the original
         if threading.current_thread() is not threading.main_thread():
             return original(code)
-        given: tuple[Any, ...] = code if isinstance(code, tuple) else () if code is None else (code,)
+        given = cast("tuple[Any, ...]", code) if isinstance(code, tuple) else () if code is None else (code,)
         error = SystemExit(*given)
         error.__dict__["_codeanatomy_watched"] = _Watched(leaving, error.code)
         raise error

@@ -3,6 +3,8 @@
 python clusters.py dask|preloaded|ray
 """
 
+# Dask and Ray are in an environment of their own, which the type checker does not see.
+# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import os
@@ -22,18 +24,21 @@ def work(number: int) -> int:
 
 def with_dask(**options: Any) -> list[int]:
     """Work in two Dask workers."""
-    from distributed import Client, LocalCluster
+    import distributed
 
+    dask: Any = distributed
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, **options) as cluster,
-        Client(cluster) as client,
+        dask.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, **options) as cluster,
+        dask.Client(cluster) as client,
     ):
         return client.gather(client.map(work, range(4), pure=False))
 
 
 def with_ray() -> list[int]:
     """Work in Ray workers."""
-    import ray
+    import ray as of_ray
+
+    ray: Any = of_ray
 
     hook = "codeanatomy_distro.workers.setup_worker"
     ray.init(num_cpus=2, include_dashboard=False, runtime_env={"worker_process_setup_hook": hook}, log_to_driver=False)

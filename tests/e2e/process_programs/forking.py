@@ -1,4 +1,4 @@
-"""Fork many times while exports are under way; each child records and leaves by itself. Prints the children's exit codes."""
+"""Fork many times while exports are under way; each child records and leaves by itself. Prints their exit codes."""
 
 from __future__ import annotations
 

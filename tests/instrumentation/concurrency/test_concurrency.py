@@ -125,9 +125,9 @@ def test_a_child_program_finds_its_place_in_its_environment(span: SpanContext) -
     code = "import json, os; print(json.dumps(dict(os.environ)))"
     names = ("TRACEPARENT", settings.ROOT_CONTEXT.name, settings.RUN_ID.name)
 
-    def carried(**options: Any) -> list[str | None]:
-        output: Any = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, **options).stdout
-        found = json.loads(str(output, "utf-8"))
+    def carried(env: dict[str, str] | None = None) -> list[str | None]:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, env=env)
+        found = json.loads(done.stdout)
         return [found.get(name) for name in names]
 
     expected = f"00-{TRACE:032x}-{SPAN:016x}-01"
