@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sysconfig
 from pathlib import Path
 
 import nox
@@ -16,7 +15,7 @@ nox.options.error_on_external_run = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
-OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+OLDEST = PYTHONS[0]
 TEST_GROUP = nox.project.dependency_groups(PROJECT, "test")
 LINT_GROUP = nox.project.dependency_groups(PROJECT, "lint")
 TYPING_GROUP = nox.project.dependency_groups(PROJECT, "typing")
@@ -69,7 +68,7 @@ def _oldest(requirement: str) -> str:
     return f"{name}=={oldest}" if "b" in oldest else f"{name}=={oldest}.*"  # a pre-release takes no wildcard
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Measure what the unit and end-to-end tests reach together."""
     _install(session, *TEST_GROUP)
@@ -79,7 +78,7 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report")
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check format and style."""
     session.install(*LINT_GROUP)
@@ -88,14 +87,14 @@ def lint(session: nox.Session) -> None:
     session.run("yamllint", "--strict", "tools", "mkdocs.yml", ".pre-commit-config.yaml")
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def typing(session: nox.Session) -> None:
     """Check types, strictly, in all our Python."""
     _install(session, *TYPING_GROUP)
     session.run("pyright", *session.posargs)
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def docs(session: nox.Session) -> None:
     """Check that the generated pages are current and build the site; `-- write` makes the pages anew."""
     _install(session, *DOCS_GROUP)
@@ -104,11 +103,13 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", "build", "--strict")
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run the example pipeline on a real source tree and show its telemetry; `-- PATH` takes another tree."""
     _install(session, *nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["demo"])
-    tree = session.posargs[:1] or [sysconfig.get_paths()["stdlib"]]
+    # Hamilton's own source is on every machine that runs this, and has import cycles to show.
+    installed = Path(session.virtualenv.location).glob("lib/python*/site-packages/hamilton")
+    tree = session.posargs[:1] or [str(path) for path in installed][:1]
     options = session.posargs[1:]
     out = session.create_tmp()
     session.run(
@@ -119,7 +120,7 @@ def demo(session: nox.Session) -> None:
     session.log(f"The run as a page: {out}/run.html")
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks, each with its peer; `-- NAME` runs one."""
     _install(session, *TEST_GROUP)
@@ -128,21 +129,35 @@ def bench(session: nox.Session) -> None:
         session.run("python", f"benchmarks/{name}.py")
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def distributed(session: nox.Session) -> None:
     """Run the tests of the distributed executors on local Dask and Ray clusters."""
     _install(session, *TEST_GROUP, *DISTRIBUTED_GROUP)
-    session.run("pytest", "-m", "distributed", *session.posargs)
+    session.run("pytest", "-m", "distributed", *session.posargs, env={"DISTRIBUTED_REQUIRED": "1"})
 
 
-@nox.session(python=NEWEST)
+@nox.session
+def settings_matrix(session: nox.Session) -> None:
+    """Run a real program under every setting and every kind of value, for half an hour; `e2e` runs a sample."""
+    _install(session, *TEST_GROUP)
+    session.run("pytest", "tests/e2e/test_settings_matrix.py", *session.posargs, env={"SETTINGS_MATRIX": "full"})
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Export a million spans while the receiver comes and goes, for ten minutes."""
+    _install(session, *TEST_GROUP)
+    session.run("python", "benchmarks/soak.py", *session.posargs)
+
+
+@nox.session
 def hamilton_ui(session: nox.Session) -> None:
     """Run the tracker's tests against the real Hamilton UI server."""
     _install(session, *TEST_GROUP, "apache-hamilton-sdk>=0.9")
     session.run("pytest", "-m", "hamilton_ui", *session.posargs, env={"HAMILTON_UI_REQUIRED": "1"})
 
 
-@nox.session(python=NEWEST)
+@nox.session
 def collector(session: nox.Session) -> None:
     """Build the real Collector with Go into a cache outside the project, and test the configurations on it."""
     _install(session, *TEST_GROUP, *COLLECTOR_GROUP)

@@ -1,7 +1,6 @@
 """What the instrumentation of DataFusion costs: bare against instrumented, interleaved in one run, against its bars.
 
-Run it from the root of the repository with ``python -m benchmarks.datafusion``; as a script, this file would stand in
-the way of the package that it measures. Each round runs every variant once, in another order each time; what is
+Each round runs every variant once, in another order each time; what is
 compared is a variant's median in a round with the bare median of that very round, so that a machine that slows down
 slows both. For scale there is also what naive wrapping costs on the same machine: a span and a histogram around two
 methods by the book, and nothing else. Spans go through the batch processor to an exporter that drops them. Exit code 1
@@ -35,6 +34,9 @@ from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+# This file bears the name of what it measures, which Python would otherwise find here.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
 
 datafusion: Any = import_module("datafusion")
 pa: Any = import_module("pyarrow")

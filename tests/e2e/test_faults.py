@@ -96,11 +96,8 @@ def test_one_line_says_what_was_not_delivered_and_where_to(results: Any, fault: 
     done, _, _ = results[fault, protocol].result()
     last = done.stderr.splitlines()[-1]
     assert last.startswith("codeanatomy-distro: not delivered: ")
-    assert re.findall(r"\d+ (?:spans|log records|metric points)", last) == [
-        "1 spans",
-        "1 metric points",
-        "1 log records",
-    ]
+    assert re.findall(r"\d+ (?:spans|log records)", last) == ["1 spans", "1 log records"]
+    assert re.search(r"[1-9]\d* metric points", last)  # older SDKs measure themselves as well
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 4  # one warning a signal, where the answer was final
 

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
@@ -162,12 +162,14 @@ def test_a_partial_success_counts_what_was_rejected() -> None:
     assert (outcome.arrived, outcome.rejected, outcome.reason) == (True, 3, "too old")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_answer_can_be_read(body: bytes) -> None:
     """Whatever bytes a receiver answers with, the batch counts as arrived, for it said so."""
     assert answer_reader("logs")(body).arrived
 
 
+@settings(deadline=None)
 @given(st.one_of(st.none(), st.text(max_size=30), st.floats().map(str), st.integers().map(str)))
 def test_any_retry_after_can_be_read(value: str | None) -> None:
     """A header is seconds from now, never negative or endless, or nothing."""

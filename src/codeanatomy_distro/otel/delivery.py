@@ -25,7 +25,8 @@ _LONGEST_WAIT: Final = 5.0
 _LONGEST_WAIT_LEAVING: Final = 0.25
 _BETWEEN_REPORTS: Final = 60.0
 # Of our own: a program that seeds the shared one must draw what it would draw without us.
-_RANDOM: Final = random.Random()  # noqa: S311 - spreads the retries of many processes, hides nothing
+# It spreads the retries of many processes. It is our own: the program may have seeded the one that all share.
+_RANDOM: Final = random.Random()  # noqa: S311 - it hides nothing
 
 
 class Exporter(Protocol):
