@@ -25,7 +25,10 @@ DISTRIBUTED_GROUP = nox.project.dependency_groups(PROJECT, "distributed")
 # What a session of its own runs, for it needs more than Python: the Collector, Dask and Ray, the Hamilton UI.
 ELSEWHERE = "not distributed and not hamilton_ui"
 UNIT = ("--ignore=tests/collector", "-m", f"not e2e and {ELSEWHERE}")
-END_TO_END = ("--ignore=tests/collector", "-m", f"e2e and {ELSEWHERE}")
+# The matrices of workers, faults and ways to leave: minutes of processes that wait for each other.
+PROCESSES = ("tests/e2e/test_processes.py", "tests/e2e/test_faults.py", "tests/e2e/test_leaving.py")
+IGNORED = tuple(f"--ignore={path}" for path in PROCESSES)
+END_TO_END = ("--ignore=tests/collector", *IGNORED, "-m", f"e2e and {ELSEWHERE}")
 BOTH = ("--ignore=tests/collector", "-m", ELSEWHERE)
 EXAMPLES = str(Path("examples").resolve())
 
@@ -47,6 +50,13 @@ def e2e(session: nox.Session) -> None:
     """Run real processes against a real OTLP receiver."""
     _install(session, *TEST_GROUP)
     session.run("pytest", *END_TO_END, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def processes(session: nox.Session) -> None:
+    """Run the matrices of workers, faults and ways to leave, against a real and a hostile receiver."""
+    _install(session, *TEST_GROUP)
+    session.run("pytest", *PROCESSES, "-m", ELSEWHERE, *session.posargs)
 
 
 @nox.session(python=OLDEST)

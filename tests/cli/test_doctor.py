@@ -181,6 +181,7 @@ def test_missing_exporter_package(without_grpc: str, receiver: OtlpReceiver) -> 
 
 def test_bad_file(tmp_path: Path, receiver: OtlpReceiver) -> None:
     """A declarative file with a fault is told with the line of the fault."""
+    pytest.importorskip("opentelemetry.configuration", reason="opentelemetry-configuration is not installed")
     path = tmp_path / "sdk.yaml"
     path.write_text('file_format: "1.0"\nattribute_limits:\n  attribute_count_limit: many\n', encoding="utf-8")
     code, screen = _doctor(OTEL_CONFIG_FILE=str(path), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.grpc_endpoint)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 PROGRAM = str(Path(__file__).parent / "process_programs" / "recording.py")
 PROTOCOLS = ("grpc", "http/protobuf")
-DEADLINE = 0.6
+DEADLINE = 1.5
 SECONDS_TO_LEAVE = DEADLINE + 3  # an interpreter's end on a busy machine; every fault would take ten seconds by itself
 
 FAULTS: dict[str, Behaviour | None] = {
@@ -99,7 +99,9 @@ def test_one_line_says_what_was_not_delivered_and_where_to(results: Any, fault: 
     assert re.findall(r"\d+ (?:spans|log records)", last) == ["1 spans", "1 log records"]
     assert re.search(r"[1-9]\d* metric points", last)  # older SDKs measure themselves as well
     assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) <= 4  # one warning a signal, where the answer was final
+    # gRPC's C library says of each TLS handshake by itself what was wrong, and is not ours to silence.
+    said = [line for line in done.stderr.splitlines() if not re.match(r"[IWE]\d{4} ", line)]
+    assert len(said) <= 4  # one warning a signal, where the answer was final
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

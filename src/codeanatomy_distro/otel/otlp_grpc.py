@@ -43,8 +43,8 @@ _RETRYABLE: Final = frozenset(
 _RETRY_INFO: Final = "google.rpc.retryinfo-bin"
 _OPTIONS: Final = (
     ("grpc.primary_user_agent", f"OTel-OTLP-Exporter-Python/{__version__}"),
-    # Channels to one address share a connection unless told not to: a reset that meets one signal would take the answers
-    # of the others with it, whose batches then arrive twice.
+    # Channels to one address share a connection unless told not to: a reset that meets one signal would take the
+    # answers of the others with it, whose batches then arrive twice.
     ("grpc.use_local_subchannel_pool", 1),
     # gRPC waits ever longer before it connects again, up to two minutes; a Collector that is back must be found sooner.
     ("grpc.initial_reconnect_backoff_ms", 200),
