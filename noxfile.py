@@ -22,13 +22,15 @@ TYPING_GROUP = nox.project.dependency_groups(PROJECT, "typing")
 DOCS_GROUP = nox.project.dependency_groups(PROJECT, "docs")
 COLLECTOR_GROUP = nox.project.dependency_groups(PROJECT, "collector")
 DISTRIBUTED_GROUP = nox.project.dependency_groups(PROJECT, "distributed")
+# Tests share no state between processes, so each core takes its part. A debugger wants `-- -n 0`.
+PARALLEL = ("--numprocesses", "auto")
 # What a session of its own runs, for it needs more than Python: the Collector, Dask and Ray, the Hamilton UI.
 ELSEWHERE = "not distributed and not hamilton_ui"
-UNIT = ("--ignore=tests/collector", "-m", f"not e2e and {ELSEWHERE}")
+UNIT = (*PARALLEL, "--ignore=tests/collector", "-m", f"not e2e and {ELSEWHERE}")
 # The matrices of workers, faults and ways to leave: minutes of processes that wait for each other.
 PROCESSES = ("tests/e2e/test_processes.py", "tests/e2e/test_faults.py", "tests/e2e/test_leaving.py")
 IGNORED = tuple(f"--ignore={path}" for path in PROCESSES)
-END_TO_END = ("--ignore=tests/collector", *IGNORED, "-m", f"e2e and {ELSEWHERE}")
+END_TO_END = (*PARALLEL, "--ignore=tests/collector", *IGNORED, "-m", f"e2e and {ELSEWHERE}")
 BOTH = ("--ignore=tests/collector", "-m", ELSEWHERE)
 EXAMPLES = str(Path("examples").resolve())
 

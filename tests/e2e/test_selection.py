@@ -61,17 +61,9 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the other distro alone into a folder: the version of the instrumentation package that is here."""
     folder = tmp_path_factory.mktemp("theirs")
     wanted = f"{THEIRS}=={version('opentelemetry-instrumentation')}"
-    uv = Path(sysconfig.get_path("scripts")) / "uv"
-    installer = (
-        [str(uv), "pip", "install", "--python", sys.executable]
-        if uv.exists()
-        else [sys.executable, "-m", "pip", "install"]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), wanted], check=True
     )
-    done = subprocess.run(
-        [*installer, "--no-deps", "--target", str(folder), wanted], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"{wanted} can't be installed: {done.stderr[-300:]}")
     return folder
 
 

@@ -35,6 +35,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return parquet.read_table(str(path)).to_pylist()
 
 
+@pytest.mark.e2e
 def test_every_executor_gives_the_same_product(
     run_example: RunExample, tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.
     assert captured.err.splitlines()[-1].startswith("python -m codeanatomy: error: ")
 
 
+@pytest.mark.e2e
 def test_a_terminal_gets_a_line_of_progress(tmp_path: Path) -> None:
     """On a terminal the progress is drawn on stderr and taken away at the end; stdout is the summary alone."""
     (tmp_path / "one.py").write_text("x = 1\n", encoding="utf-8")
