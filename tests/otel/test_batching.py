@@ -6,17 +6,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codeanatomy_distro.otel.batching import BatchLimits, BatchQueue
+from codeanatomy_distro.otel.batching import BatchLimits, BatchQueue, batch_limits
 from codeanatomy_distro.otel.delivery import ExporterFactory
 from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
+    from codeanatomy_distro.otel.config import OtelConfig
 
 PASSING = Outcome(arrived=False, retryable=True, reason="busy")
 FINAL = Outcome(arrived=False, reason="refused")
@@ -100,8 +101,9 @@ def test_an_item_leaves_after_the_delay_though_its_batch_is_not_full() -> None:
     assert exporter.taken == [1]
 
 
-def test_a_full_queue_drops_and_counts() -> None:
-    """While the exporter is busy, what does not fit is dropped at once and counted exactly."""
+@pytest.mark.parametrize(("burst_size", "kept"), [(0, 10), (30, 30)])
+def test_a_full_queue_drops_and_counts(burst_size: int, kept: int) -> None:
+    """While the exporter is busy, what does not fit is dropped at once and counted exactly; a burst may have room."""
     free, begun = threading.Event(), threading.Event()
 
     def answer(_: int) -> Outcome:
@@ -110,17 +112,48 @@ def test_a_full_queue_drops_and_counts() -> None:
         return ARRIVED
 
     exporter = Recording(answer)
-    queue = queue_to(exporter, queue_size=10, batch_size=5)
+    queue = queue_to(exporter, queue_size=10, batch_size=5, burst_size=burst_size)
     for number in range(5):
         queue.put(number)
     assert begun.wait(5)
-    for number in range(25):
+    for number in range(kept + 15):
         queue.put(number)
     assert queue.overflowed == 15
     free.set()
     assert leave(queue)
-    assert len(exporter.taken) == 15
+    assert len(exporter.taken) == kept + 5
     assert queue.undelivered == 15
+
+
+def test_a_burst_has_no_room_while_the_back_end_fails() -> None:
+    """Behind a back end that has failed, a queue holds its size and no more; once that is well again, a burst fits."""
+    answers = [PASSING]
+    exporter = Recording(lambda _: answers[0])
+    queue = queue_to(exporter, queue_size=10, batch_size=5, burst_size=30, delay=60)
+    for number in range(5):
+        queue.put(number)
+    while not queue._delivery.failing:  # pyright: ignore[reportPrivateUsage]
+        time.sleep(0.001)
+    for number in range(25):
+        queue.put(number)
+    assert queue.overflowed == 15
+    answers[0] = ARRIVED
+    assert queue.flush(5)
+    for number in range(25):
+        queue.put(number)
+    assert leave(queue)
+    assert len(exporter.taken) == 5 + 10 + 25
+    assert queue.undelivered == 15
+
+
+@pytest.mark.parametrize(("signal", "prefix"), [("traces", "OTEL_BSP"), ("logs", "OTEL_BLRP")])
+def test_a_queue_size_that_somebody_set_holds_exactly(
+    config: Callable[..., OtelConfig], signal: str, prefix: str
+) -> None:
+    """A size of the user's own leaves no room for more; one that nobody set leaves it for a burst."""
+    assert batch_limits(config(), signal) == BatchLimits(2048, 512, 5.0, 30.0, burst_size=20_480)
+    chosen = config(**{f"{prefix}_MAX_QUEUE_SIZE": "2048", f"{prefix}_SCHEDULE_DELAY": "100"})
+    assert batch_limits(chosen, signal) == BatchLimits(2048, 512, 0.1, 30.0, burst_size=0)
 
 
 def test_a_failure_that_may_pass_is_tried_again_with_the_same_batch() -> None:
@@ -263,7 +296,7 @@ def test_a_flush_that_a_fork_interrupts_is_done_after_it() -> None:
     assert not waiter(0.05)
     queue.unpark()
     queue.resume()
-    assert waiter(5)
+    assert waiter(2)  # at once, not when the delay is over
     assert exporter.taken == [1]
 
 
@@ -273,6 +306,8 @@ def test_a_forked_child_begins_with_nothing_of_its_parents() -> None:
     queue = queue_to(exporter, batch_size=1)
     queue.put(1)
     assert queue.flush(5)
+    queue.park()
+    assert queue.wait_parked(5)
     queue.put(2)
     queue.reset()
     assert queue.undelivered == 0
@@ -298,14 +333,15 @@ def test_losses_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> No
     answers=st.lists(st.sampled_from([ARRIVED, FINAL, Outcome(arrived=True, rejected=1)]), max_size=20),
     batch_size=st.integers(1, 9),
     queue_size=st.integers(1, 40),
+    burst_size=st.integers(0, 60),
     count=st.integers(0, 60),
 )
 def test_every_item_is_delivered_or_counted(
-    answers: list[Outcome], batch_size: int, queue_size: int, count: int
+    answers: list[Outcome], batch_size: int, queue_size: int, burst_size: int, count: int
 ) -> None:
     """Whatever the sizes and the answers: what arrived and what is counted as lost make up what was put."""
     exporter = Recording(lambda attempt: [*answers, *[ARRIVED] * attempt][attempt - 1])
-    queue = queue_to(exporter, batch_size=batch_size, queue_size=queue_size, delay=60)
+    queue = queue_to(exporter, batch_size=batch_size, queue_size=queue_size, burst_size=burst_size, delay=60)
     for number in range(count):
         queue.put(number)
     leave(queue)

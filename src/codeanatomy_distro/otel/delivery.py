@@ -24,8 +24,8 @@ _SHORTEST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_WAIT_LEAVING: Final = 0.25
 _BETWEEN_REPORTS: Final = 60.0
-# Of our own: a program that seeds the shared one must draw what it would draw without us.
-# It spreads the retries of many processes. It is our own: the program may have seeded the one that all share.
+# Spreads the retries of many processes. It is our own: a program that seeds the shared one must draw from it what it
+# would draw without us.
 _RANDOM: Final = random.Random()  # noqa: S311 - it hides nothing
 
 
@@ -97,6 +97,11 @@ class Delivery:
         self._spread = 1.0
         self.connecting = False
         self.reason = ""
+
+    @property
+    def failing(self) -> bool:
+        """Return whether the last attempt failed in a way that may pass."""
+        return self._attempts > 0
 
     def send(self, batch: object, count: int) -> int | None:
         """Deliver `batch` of `count` items; return how many did not arrive, or None to be called again with it

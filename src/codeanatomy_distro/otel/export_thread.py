@@ -152,7 +152,8 @@ class ExportThread:
         context.attach(context.Context())  # not that of whoever happened to start the thread
         with suppress_instrumentation():  # an exporter's own calls make no telemetry
             while not self._parking:
-                reason = "stop" if self._told_to_stop else self._await()
+                # What a fork interrupted goes on first.
+                reason = "stop" if self._told_to_stop else "flush" if self._flushes else self._await()
                 if reason is None:
                     continue
                 self._guarded(reason)

@@ -7,15 +7,15 @@ import logging
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from codeanatomy_distro.otel import fork, leaving
+from codeanatomy_distro.otel.part import Part
 from codeanatomy_distro.otel.signals import SignalWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from codeanatomy_distro.otel.export_thread import Waiter
     from codeanatomy_distro.otel.identity import Identity
 
 __all__ = ["Lifecycle", "Part"]
@@ -24,58 +24,6 @@ _logger = logging.getLogger("codeanatomy_distro.export")
 _PARK_SECONDS: Final = 0.25  # what a fork waits for exports that are under way, all together, before it cancels them
 _CANCEL_SECONDS: Final = 1.0
 _MARGIN: Final = 0.05  # seconds past the deadline in which the last attempt, that ends with it, may still be counted
-
-
-class Part(Protocol):
-    """One end of the export: a queue of spans or log records, or a metric reader."""
-
-    signal: str
-    destination: str
-
-    @property
-    def undelivered(self) -> int:
-        """Items that have not been delivered."""
-        ...
-
-    def begin_flush(self) -> Waiter:
-        """Begin to export what there is; return what waits for it."""
-        ...
-
-    def close(self, deadline: float) -> None:
-        """Begin the last export, until `deadline` (`time.monotonic()`); must not wait."""
-        ...
-
-    def join(self, timeout: float) -> bool:
-        """Wait for the last export at most `timeout` seconds, then let go of the connection."""
-        ...
-
-    def start(self) -> None:
-        """Have the part's thread ready."""
-        ...
-
-    def park(self) -> None:
-        """Ask the part's thread to end for now."""
-        ...
-
-    def wait_parked(self, timeout: float) -> bool:
-        """Wait for what `park` asked."""
-        ...
-
-    def cancel(self) -> bool:
-        """Cancel an attempt that is under way; return whether that can be done."""
-        ...
-
-    def unpark(self) -> None:
-        """Let the part's thread run again."""
-        ...
-
-    def resume(self) -> None:
-        """Have the part's thread running again if there is anything for it."""
-        ...
-
-    def reset(self) -> None:
-        """Begin anew in a forked child."""
-        ...
 
 
 class Lifecycle:

@@ -10,31 +10,28 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 
-from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory, LossReport
-from codeanatomy_distro.otel.export_thread import ExportThread, Reason, Waiter
+from codeanatomy_distro.otel.part import Part
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.view import Aggregation
 
+    from codeanatomy_distro.otel.delivery import ExporterFactory
+    from codeanatomy_distro.otel.export_thread import Reason
     from codeanatomy_distro.otel.identity import Identity
 
 __all__ = ["ExportingMetricReader", "count_points", "renew_metric_state"]
 
 _logger = logging.getLogger("codeanatomy_distro.export")
 _COLLECT_SECONDS: Final = 10.0
-_LONGEST_START: Final = 5.0  # as for a queue
 
 
-class ExportingMetricReader(MetricReader):
+class ExportingMetricReader(Part, MetricReader):
     """Collects and exports all metrics every `interval` seconds, and once more when it is closed.
 
     `timeout` is how many seconds one export may take, retries included. An export that fails loses nothing while
-    sums are
-    cumulative: the next one repeats it. With delta temporality it is kept until its time is over.
+    sums are cumulative: the next one repeats it. With delta temporality it is kept until its time is over.
     """
-
-    signal = "metric points"
 
     def __init__(  # noqa: PLR0913 - what the settings say of metrics
         self,
@@ -46,77 +43,27 @@ class ExportingMetricReader(MetricReader):
         timeout: float = 30.0,
         identity: Identity | None = None,
     ) -> None:
-        super().__init__(preferred_temporality=temporality, preferred_aggregation=aggregation)
-        self.destination = create_exporter.destination
+        MetricReader.__init__(self, preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._identity = identity
         self._delta = AggregationTemporality.DELTA in temporality.values()
-        self._thread = ExportThread("codeanatomy-metrics", self._serve, interval)
-        self._delivery = Delivery(create_exporter, self._thread, timeout)
-        self._report = LossReport(self.signal, self.destination)
-        self._begin()
+        Part.__init__(self, "metric points", create_exporter, interval=interval, timeout=timeout)
 
     def _begin(self) -> None:
-        self.refused = 0
+        super()._begin()
         self._pending: MetricsData | None = None
         self._points = 0
 
     @property
-    def undelivered(self) -> int:
-        """Return how many metric points were lost or are on their way."""
-        return self.refused + self._points
+    def _waiting(self) -> int:
+        return self._points
 
-    def start(self) -> None:
-        """Begin to export every interval."""
-        self._thread.start()
-
-    def resume(self) -> None:
-        """Have the thread running again."""
-        self._thread.start()
-
-    def begin_flush(self) -> Waiter:
-        """Begin to collect and export; return what waits for it."""
-        return self._thread.flush()
-
-    def close(self, deadline: float) -> None:
-        """Begin the last export, until `deadline` (`time.monotonic()`); does not wait."""
-        if not self._thread.stopping:
-            self._thread.stop(deadline)
-
-    def join(self, timeout: float) -> bool:
-        """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all
-        left.
-        """
-        done = self._thread.finish(timeout)
-        self._delivery.release()
-        return done and not self.undelivered
-
-    def park(self) -> None:
-        """Ask the thread to end for now: the process is about to fork."""
-        self._thread.park()
-
-    def wait_parked(self, timeout: float) -> bool:
-        """Wait until the thread is gone, then let go of the connection; return whether it went."""
-        self._delivery.wait_connected(_LONGEST_START)
-        self._delivery.warm()
-        gone = self._thread.wait_parked(timeout)
-        if gone:
-            self._delivery.release()
-        return gone
-
-    def cancel(self) -> bool:
-        """Cancel an attempt that is under way. Return whether it could be."""
-        return self._delivery.release()
-
-    def unpark(self) -> None:
-        """Let the thread run again."""
-        self._thread.unpark()
+    @property
+    def _has_work(self) -> bool:
+        return True  # there is always something to collect, if only to see that there is nothing
 
     def reset(self) -> None:
         """Begin anew in a forked child; what the parent has measured is the parent's to export."""
-        self._thread.reset()
-        self._delivery.reset()
-        self._report.reset()
-        self._begin()
+        super().reset()
         provider: Any = getattr(self, "_provider", None)
         if provider is not None:
             renew_metric_state(provider)
@@ -133,7 +80,7 @@ class ExportingMetricReader(MetricReader):
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Collect and export now; return whether that was done in time."""
-        return self.begin_flush()(timeout_millis / 1000)
+        return self.flush(timeout_millis / 1000)
 
     def _serve(self, reason: Reason) -> None:
         if self._pending is not None:
@@ -164,7 +111,7 @@ class ExportingMetricReader(MetricReader):
             return False
         self._points = 0
         self.refused = missing + (self.refused if self._delta else 0)
-        self._report.tell(overflowed=0, refused=self.refused, reason=self._delivery.reason)
+        self._tell_losses()
         return True
 
 

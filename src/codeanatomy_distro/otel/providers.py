@@ -28,7 +28,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from codeanatomy_distro import settings
-from codeanatomy_distro.otel.batching import BatchLimits
+from codeanatomy_distro.otel.batching import batch_limits
 from codeanatomy_distro.otel.exporters import exporter_factories
 from codeanatomy_distro.otel.exporting import ExportingLogRecordProcessor, ExportingSpanProcessor
 from codeanatomy_distro.otel.id_generators import create_id_generator
@@ -106,12 +106,7 @@ def create_tracer_provider(  # noqa: PLR0913, PLR0917 - what a provider is made 
         provider.add_span_processor(SimpleSpanProcessor(memory.spans))
         return provider
     for create_exporter, around in _exports(config, "traces", problems):
-        limits = BatchLimits(
-            queue_size=around[settings.BSP_MAX_QUEUE_SIZE],
-            batch_size=around[settings.BSP_MAX_EXPORT_BATCH_SIZE],
-            delay=around[settings.BSP_SCHEDULE_DELAY] / 1000,
-            timeout=around[settings.BSP_EXPORT_TIMEOUT] / 1000,
-        )
+        limits = batch_limits(around, "traces")
         exporting = ExportingSpanProcessor(with_redaction(create_exporter, "traces", config), limits, identity)
         parts.append(exporting.queue)
         provider.add_span_processor(exporting)
@@ -200,12 +195,7 @@ def create_logger_provider(  # noqa: PLR0913, PLR0917 - what a provider is made 
         provider.add_log_record_processor(SimpleLogRecordProcessor(memory.logs))
         return provider
     for create_exporter, around in _exports(config, "logs", problems):
-        limits = BatchLimits(
-            queue_size=around[settings.BLRP_MAX_QUEUE_SIZE],
-            batch_size=around[settings.BLRP_MAX_EXPORT_BATCH_SIZE],
-            delay=around[settings.BLRP_SCHEDULE_DELAY] / 1000,
-            timeout=around[settings.BLRP_EXPORT_TIMEOUT] / 1000,
-        )
+        limits = batch_limits(around, "logs")
         exporting = ExportingLogRecordProcessor(with_redaction(create_exporter, "logs", config), limits, identity)
         parts.append(exporting.queue)
         provider.add_log_record_processor(exporting)
