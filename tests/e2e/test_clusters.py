@@ -27,7 +27,7 @@ def test_what_workers_record_arrives_under_their_own_name(
         cluster,
         receiver=receiver,
         instrumented=False,
-        environ={"CODEANATOMY_RUN_ID": "run-1", "OTEL_BSP_SCHEDULE_DELAY": "200"},
+        environ={"CODEANATOMY_RUN_ID": "run-1"},
     )
     assert done.code == 0, done.stderr
     work = receiver.telemetry.spans_named("work")
