@@ -32,6 +32,13 @@ PROCESSES = ("tests/e2e/test_processes.py", "tests/e2e/test_faults.py", "tests/e
 IGNORED = tuple(f"--ignore={path}" for path in PROCESSES)
 END_TO_END = (*PARALLEL, "--ignore=tests/collector", *IGNORED, "-m", f"e2e and {ELSEWHERE}")
 BOTH = ("--ignore=tests/collector", "-m", ELSEWHERE)
+# What depends on the release of the observed libraries.
+INSTRUMENTED = (
+    "tests/instrumentation",
+    "tests/examples",
+    "tests/e2e/test_pipeline.py",
+    "tests/e2e/test_hamilton_executors.py",
+)
 EXAMPLES = str(Path("examples").resolve())
 
 
@@ -70,6 +77,14 @@ def minimums(session: nox.Session) -> None:
     session.install("-e", ".[cli]", *group, *oldest)
     session.run("pytest", *UNIT, *session.posargs)
     session.run("pytest", "tests/e2e/test_pipeline.py", "tests/e2e/test_imports.py")
+
+
+@nox.session(python=OLDEST)
+def libraries(session: nox.Session) -> None:
+    """Run the tests of the instrumentors on the oldest DataFusion and on Hamilton under its older name."""
+    group = [one for one in TEST_GROUP if not one.startswith(("datafusion", "apache-hamilton"))]
+    _install(session, *group, "datafusion==43.*", "sf-hamilton==1.89.*")
+    session.run("pytest", *PARALLEL, "-m", ELSEWHERE, *INSTRUMENTED, *session.posargs)
 
 
 def _oldest(requirement: str) -> str:
