@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from codeanatomy_distro.obs.run_context import set_process_run_id
-from codeanatomy_distro.otel.sampling import SamplingRuleSampler
+from codeanatomy_distro.otel.rule_sampler import SamplingRuleSampler
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler

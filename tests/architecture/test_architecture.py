@@ -27,7 +27,7 @@ SOURCE = ROOT / "src" / PACKAGE
 RANKS = {
     "settings": 0, "setting": 0, "setting_kinds": 0, "setting_formats": 0, "setting_plugins": 0, "profiles": 0,
     "plugins": 0,
-    "environment_variables": 0, "variable_names": 0, "api_environment": 0,
+    "environment_variables": 0, "variable_names": 0, "flag_help": 0, "api_environment": 0,
     "obs": 1,
     "instrumentation": 2, "otel": 2,
     "distro": 3, "configurator": 3, "selection": 3, "workers": 3,
@@ -40,11 +40,11 @@ PRIVATE = {
     ("plugins", "opentelemetry.util._importlib_metadata"): "it keeps what it read; reading again is 2 ms a time",
     ("environment_variables", "opentelemetry.util._importlib_metadata"): "as above",
     ("otel.providers", "opentelemetry.sdk.metrics._Gauge"): "the SDK has no public name for its gauge",
-    ("otel.declared", "opentelemetry.configuration._logger_provider"): "makes the parts that a file alone can describe",
-    ("otel.declared", "opentelemetry.configuration._meter_provider"): "as above",
-    ("otel.declared", "opentelemetry.configuration._propagator"): "as above",
-    ("otel.declared", "opentelemetry.configuration._resource"): "as above",
-    ("otel.declared", "opentelemetry.configuration._tracer_provider"): "as above",
+    ("otel.declared_parts", "opentelemetry.configuration._logger_provider"): "makes what a file alone can describe",
+    ("otel.declared_parts", "opentelemetry.configuration._meter_provider"): "as above",
+    ("otel.declared_parts", "opentelemetry.configuration._propagator"): "as above",
+    ("otel.declared_parts", "opentelemetry.configuration._resource"): "as above",
+    ("otel.declared_parts", "opentelemetry.configuration._tracer_provider"): "as above",
 }
 # Beta packages bear an underscore and are public all the same.
 BETA = re.compile(r"^opentelemetry(\.sdk)?\._logs(\.export)?$|\._log_(exporter|encoder)$")

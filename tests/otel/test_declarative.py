@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.otel import declared_parts
 from codeanatomy_distro.otel.config import resolve_otel_config
 from codeanatomy_distro.otel.declarative import read_config_file
 from codeanatomy_distro.setting import Origin
@@ -152,6 +153,35 @@ def test_the_older_name_works_and_is_told(tmp_path: Path) -> None:
             "its value is used"
         )
     ]
+
+
+def test_another_version_of_the_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package whose functions take other arguments is told with the install line; the variables hold."""
+
+    def older(config: object, more: object, still_more: object) -> None:
+        """Take what it does not get."""
+
+    monkeypatch.setattr(declared_parts, "_ALONE", (older,))
+    config = resolve_otel_config({"OTEL_CONFIG_FILE": _written(tmp_path, MINIMAL), "OTEL_SERVICE_NAME": "mine"})
+    (problem,) = config.problems
+    assert "is not a version that we know: pip install 'codeanatomy-distro[file-config]'" in problem.reason
+    assert (config.file, config[settings.SERVICE_NAME]) == (None, "mine")
+
+
+def test_what_nothing_reads_is_told(tmp_path: Path) -> None:
+    """Parts of a file that have no effect are named in one line, and the rest holds."""
+    text = MINIMAL + (
+        "distribution: {codeanatomy: {}}\n"
+        "meter_provider: {readers: [{periodic: {exporter: {console: }, cardinality_limits: {default: 7}}}]}\n"
+    )
+    config = resolve_otel_config({"OTEL_CONFIG_FILE": (path := _written(tmp_path, text))})
+    assert [str(problem) for problem in config.problems] == [
+        (
+            f"OTEL_CONFIG_FILE={path!r} is used in part: nothing here reads distribution, "
+            "meter_provider.readers[].periodic.cardinality_limits; using all else that it says"
+        )
+    ]
+    assert config[settings.SIGNAL_EXPORTER["metrics"]] == ("console",)
 
 
 @pytest.mark.parametrize("missing", ["opentelemetry.configuration", "yaml", "jsonschema"])

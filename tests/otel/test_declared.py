@@ -148,16 +148,18 @@ tracer_provider:
 def test_what_the_file_leaves_out_of_a_section_is_as_without_a_file(
     with_file: Callable[..., OtelConfig], receiver: OtlpReceiver
 ) -> None:
-    """Sampler, rule, endpoint and identity come from the variables where the file says nothing of them."""
+    """Sampler, rule, endpoint, limits and identity come from the variables where the file says nothing of them."""
     text = "tracer_provider: {processors: [{batch: {exporter: {otlp_grpc: }}}]}\n"
     variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint,
         "OTEL_TRACES_SAMPLER": "always_on",
         "CODEANATOMY_OTEL_SAMPLING_RULE": "mine",
         "OTEL_SERVICE_NAME": "of-the-variable",
+        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": "5",
     }
     _record(with_file(text, **variables))
     assert len(receiver.spans) == 300
+    assert {len(str(span.attributes["path"])) for span in receiver.spans} == {5}
     assert _values(receiver.telemetry, "otel.sampling.rule") == {"mine"}
     assert [one.attributes["service.name"] for one in receiver.telemetry.resources()] == ["of-the-variable"]
 
@@ -242,6 +244,58 @@ logger_provider: {processors: [{simple: {exporter: {console: }}}], limits: {attr
     tracers.get_tracer("app").start_span("x", attributes={"a": 1, "b": 2, "c": 3}).end()
     assert len(memory.spans.get_finished_spans()[0].attributes or {}) == 2
     assert create_propagator(with_file("")).fields == set()
+
+
+@pytest.mark.parametrize(
+    ("part", "reason", "used"),
+    [
+        ("sampler: {bogus: }", "its sampler can't be had: Plugin 'bogus' not found", "parentbased_traceidratio"),
+        ("id_generator: {bogus: {a: 1}}", "its id generator can't be had: Plugin 'bogus' not found", "random ids"),
+    ],
+)
+def test_what_the_file_names_and_nobody_has_is_told(
+    with_file: Callable[..., OtelConfig], part: str, reason: str, used: str
+) -> None:
+    """A sampler or id generator that is not installed is told, its default takes its place, and traces go on."""
+    config = with_file(f"tracer_provider: {{processors: [{{simple: {{exporter: {{console: }}}}}}], {part}}}\n")
+    problems: list[Problem] = []
+    provider = providers.create_tracer_provider(
+        config, Resource.get_empty(), problems, [], providers.InMemoryExporters()
+    )
+    assert provider.get_tracer("app").start_span("x").get_span_context().is_valid
+    (problem,) = problems
+    assert reason in str(problem)
+    assert used in problem.used
+    assert "/sdk.yaml' is used in part" in str(problem)
+
+
+def test_scopes_that_the_file_switches_off(with_file: Callable[..., OtelConfig]) -> None:
+    """The file's switches for single scopes hold for all three signals."""
+    text = """
+tracer_provider:
+  processors: [{simple: {exporter: {console: }}}]
+  sampler: {always_on: }
+  tracer_configurator/development: {tracers: [{name: loud, config: {enabled: false}}]}
+meter_provider:
+  readers: [{periodic: {exporter: {console: }}}]
+  meter_configurator/development: {meters: [{name: loud, config: {enabled: false}}]}
+logger_provider:
+  processors: [{simple: {exporter: {console: }}}]
+  logger_configurator/development: {loggers: [{name: loud, config: {enabled: false}}]}
+"""
+    config, memory = with_file(text), providers.InMemoryExporters()
+    tracers = providers.create_tracer_provider(config, Resource.get_empty(), [], [], memory)
+    meters = providers.create_meter_provider(config, Resource.get_empty(), [], [], memory)
+    loggers = providers.create_logger_provider(config, Resource.get_empty(), [], [], memory)
+    for scope in ("loud", "app"):
+        tracers.get_tracer(scope).start_span(scope).end()
+        meters.get_meter(scope).create_counter(scope).add(1)
+        loggers.get_logger(scope).emit(LogRecord(severity_number=SeverityNumber.INFO, body=scope))
+    data = memory.metrics.get_metrics_data()
+    assert [span.name for span in memory.spans.get_finished_spans()] == ["app"]
+    assert [log.log_record.body for log in memory.logs.get_finished_logs()] == ["app"]
+    assert data is not None
+    assert [part.scope.name for part in data.resource_metrics[0].scope_metrics] == ["app"]
 
 
 def test_disabled_in_the_file_is_off(with_file: Callable[..., OtelConfig]) -> None:

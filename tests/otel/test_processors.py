@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from codeanatomy_distro.obs.run_context import run_context
 from codeanatomy_distro.otel.processors import RunIdLogRecordProcessor, RunIdSpanProcessor
-from codeanatomy_distro.otel.sampling import SamplingRuleSampler
+from codeanatomy_distro.otel.rule_sampler import SamplingRuleSampler
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from codeanatomy_distro.cli.doctor_report import Finding, Section
 from codeanatomy_distro.otel.config import SIGNALS, OtelConfig
 from codeanatomy_distro.otel.exporters import create_otlp_exporter, exporter_factories
 from codeanatomy_distro.otel.outcome import Outcome
-from codeanatomy_distro.setting import Origin, Resolved
+from codeanatomy_distro.setting import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,9 +57,7 @@ class _Target:
             return Outcome(arrived=False, reason=f"{type(error).__name__}: {error}")
 
     def _stated(self, protocol: str, values: Mapping[Setting[Any], object]) -> OtelConfig:
-        all_values = {settings.SIGNAL_PROTOCOL[self.signal]: protocol, **values}
-        stated = {row.name: Resolved(value, Origin.OPTION) for row, value in all_values.items()}
-        return replace(self.config, values={**self.config.values, **stated})
+        return self.config.with_values({settings.SIGNAL_PROTOCOL[self.signal]: protocol, **values}, Origin.OPTION)
 
 
 def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: bool) -> Section:
@@ -85,9 +83,9 @@ def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: b
 def _targets(config: OtelConfig, signal: str) -> list[tuple[OtelConfig, str]]:
     """Return the OTLP exporters of `signal`: the configuration around each, and its protocol."""
     if config.file is not None:
-        from codeanatomy_distro.otel import declared  # start-up cost: a package of an extra
+        from codeanatomy_distro.otel import declared_exports  # start-up cost: a package of an extra
 
-        around = [one.config for one in declared.declared_exports(config, signal)]
+        around = [one.config for one in declared_exports.declared_exports(config, signal)]
         return [(one, one[settings.SIGNAL_PROTOCOL[signal]] or one[settings.OTLP_PROTOCOL]) for one in around]
     general = config.for_signal(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL)
     return [(config, _OTLP[name] or general) for name in config[settings.SIGNAL_EXPORTER[signal]] if name in _OTLP]

@@ -140,7 +140,7 @@ def _configure(service_name: str | None, options: OtelBootstrapOptions) -> OtelP
 
 def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBootstrapOptions) -> OtelProviders:
     # Only now, for start-up cost: the SDK is 100 ms that a process without telemetry must not pay.
-    from codeanatomy_distro.otel import lifecycle, process, providers, resources, workers
+    from codeanatomy_distro.otel import lifecycle, limits, process, providers, resources, workers
     from codeanatomy_distro.otel.identity import Identity, given_instance_id
 
     test_mode = config[settings.TEST_MODE] if options.test_mode is None else options.test_mode
@@ -168,6 +168,7 @@ def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBo
         "logs", lambda: providers.create_logger_provider(config, resource, problems, parts, memory, identity)
     )
     report_problems(OtelConfig(config.values, tuple(problems)))
+    limits.tell_limits_once()
     _set_globals(config, tracers, meters, loggers)
     watch = lifecycle.Lifecycle(parts, deadline=config[settings.SHUTDOWN_TIMEOUT] / 1000, identity=identity)
     watch.install()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.otel.declarative import ConfigFile
     from codeanatomy_distro.otel.sampling_rules import SamplingRule
 
-__all__ = ["SIGNALS", "OtelConfig", "report_problems", "resolve_otel_config"]
+__all__ = ["SIGNALS", "OtelConfig", "UsedInPart", "report_problems", "resolve_otel_config"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,16 @@ SIGNALS: Final = ("traces", "metrics", "logs")
 
 _logger = logging.getLogger("codeanatomy_distro")
 _said: Final[set[str]] = set()
+
+
+class UsedInPart(Problem):
+    """A file of which a part can't be used."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return the one line a user reads."""
+        return super().__str__().replace(" is ignored: ", " is used in part: ", 1)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,11 @@ class OtelConfig:
         """Return what holds for one signal: its own setting, else the one for all signals."""
         own = self[rows[signal]]
         return self[general] if own is None else own
+
+    def with_values(self, values: Mapping[Setting[Any], object], origin: str) -> OtelConfig:
+        """Return the same with `values` in place of its own, but for those that are None; they come from `origin`."""
+        stated = {row.name: Resolved(value, origin) for row, value in values.items() if value is not None}
+        return replace(self, values={**self.values, **stated})
 
     @property
     def sampler_ratio(self) -> float:
@@ -115,7 +130,11 @@ def _with_file(config: OtelConfig) -> OtelConfig:
         value = file.find(setting)
         if value is not None and values[setting.name].origin != Origin.OPTION:
             values[setting.name] = Resolved(value, Origin.FILE, settings.CONFIG_FILE.name)
-    return replace(config, values=MappingProxyType(values), file=file)
+    problems = config.problems
+    if file.unread:
+        reason = f"nothing here reads {', '.join(file.unread)}"
+        problems = (*problems, UsedInPart(named.variable or "", str(named.value), reason, "all else that it says"))
+    return replace(config, values=MappingProxyType(values), problems=problems, file=file)
 
 
 def report_problems(config: OtelConfig) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -29,6 +30,9 @@ T = TypeVar("T")
 
 INSTALL: Final = "pip install 'codeanatomy-distro[file-config]'"
 _LOADER: Final = "opentelemetry.configuration"
+_PACKAGE: Final = "opentelemetry-configuration"
+_UNREAD: Final = ("instrumentation/development", "distribution")
+_UNREAD_OF_READERS: Final = ("cardinality_limits", "max_export_batch_size_development", "producers")
 _LONGEST_REASON: Final = 300
 # What the file calls by another name than the variables do.
 _NAMES: Final = {
@@ -56,6 +60,15 @@ class ConfigFile:
         except BadValue as bad:  # the file can say more than the variable can
             return bad.used if bad.names_its_own_value else None  # pyright: ignore[reportReturnType] - the kind's own
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Return the places that the file fills and that nothing here reads."""
+        found = [place for place in _UNREAD if _walk(self.model, place) is not None]
+        for reader in cast("Sequence[object]", _walk(self.model, "meter_provider.readers") or ()):
+            periodic = members(members(reader).get("periodic"))
+            found += [f"meter_provider.readers[].periodic.{key}" for key in _UNREAD_OF_READERS if key in periodic]
+        return tuple(dict.fromkeys(found))
+
 
 def read_config_file(path: str) -> ConfigFile:
     """Read the file at `path`; raise `BadValue` with what is wrong and where, on one line."""
@@ -63,8 +76,9 @@ def read_config_file(path: str) -> ConfigFile:
         # Start-up cost, and an extra: it imports the SDK and a schema library.
         from opentelemetry.configuration import ConfigurationError, load_config_file
     except ImportError as error:
-        reason = f"a declarative file needs {error.name or 'opentelemetry-configuration'}: {INSTALL}"
+        reason = f"a declarative file needs {error.name or _PACKAGE}: {INSTALL}"
         raise BadValue(reason) from None
+    _check_version()
     file.parse(path)
     try:
         with _quiet():
@@ -77,6 +91,16 @@ def read_config_file(path: str) -> ConfigFile:
         RecursionError,
     ) as error:  # bytes that are no UTF-8, a path that no file can have, endless nesting
         reason = _one_line(f"it can't be read ({type(error).__name__}: {error})")
+        raise BadValue(reason) from None
+
+
+def _check_version() -> None:
+    try:
+        from codeanatomy_distro.otel import declared_parts  # start-up cost, as above
+
+        declared_parts.check()
+    except (ImportError, AttributeError, TypeError):
+        reason = f"opentelemetry-configuration {version(_PACKAGE)} is not a version that we know: {INSTALL}"
         raise BadValue(reason) from None
 
 

@@ -13,11 +13,15 @@ from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.metrics.export import MetricReader
+
     from codeanatomy_distro.otel.config import OtelConfig
     from codeanatomy_distro.otel.delivery import Exporter
     from codeanatomy_distro.otel.otlp_exporter import OtlpExporter
 
-__all__ = ["PluginExporter", "create_otlp_exporter", "exporter_factories"]
+__all__ = ["PluginExporter", "create_otlp_exporter", "exporter_factories", "reader_entry"]
 
 _logger = logging.getLogger("codeanatomy_distro.export")
 _GROUPS: Final = {
@@ -29,6 +33,7 @@ _PROTOCOL_OF: Final = {
     "otlp_proto_grpc": "grpc",
     "otlp_proto_http": "http/protobuf",
 }
+_EXPORTERS: Final = frozenset({"otlp", *_PROTOCOL_OF, "console", "none"})
 _HTTP_PATH: Final = {"traces": "v1/traces", "metrics": "v1/metrics", "logs": "v1/logs"}
 _DEFAULT_ENDPOINT: Final = {"grpc": "http://localhost:4317", "http/protobuf": "http://localhost:4318"}
 
@@ -67,10 +72,14 @@ def exporter_factories(config: OtelConfig, signal: str, problems: list[Problem])
     if not names:
         return []
     factories: list[ExporterFactory] = []
+    readers = 0  # made by `pull_readers`: what is asked for metrics exports none
     for name in names:
         lowered = name.lower()
         if lowered == "otlp" or lowered in _PROTOCOL_OF:
             factories.append(_otlp_factory(config, signal, _PROTOCOL_OF.get(lowered)))
+            continue
+        if signal == "metrics" and reader_entry(name) is not None:
+            readers += 1
             continue
         found = next(iter(entry_points(group=_GROUPS[signal], name=name)), None)
         if found is None:
@@ -78,7 +87,22 @@ def exporter_factories(config: OtelConfig, signal: str, problems: list[Problem])
             problems.append(Problem(setting.name, name, "no exporter of that name is installed", instead))
         else:
             factories.append(ExporterFactory(partial(_load, found), f"the exporter {name}"))
-    return factories or [_otlp_factory(config, signal, None)]
+    return factories if factories or readers else [_otlp_factory(config, signal, None)]
+
+
+def reader_entry(name: str) -> Callable[[], MetricReader] | None:
+    """Return the class of the metric reader of that name, such as ``prometheus``; None for what exports by itself."""
+    if name.lower() in _EXPORTERS:
+        return None
+    from opentelemetry.sdk.metrics.export import MetricReader  # start-up cost: of those who name a plug-in
+
+    for entry in entry_points(group=_GROUPS["metrics"], name=name):
+        try:
+            found: Any = entry.load()
+        except Exception:  # noqa: BLE001 - told when it is made: a module that can't be imported is no reader
+            return None
+        return found if isinstance(found, type) and issubclass(found, MetricReader) else None
+    return None
 
 
 def _load(entry: Any) -> Exporter:  # noqa: ANN401 - an entry point

@@ -32,11 +32,13 @@ from codeanatomy_distro.otel.batching import batch_limits
 from codeanatomy_distro.otel.exporters import exporter_factories
 from codeanatomy_distro.otel.exporting import ExportingLogRecordProcessor, ExportingSpanProcessor
 from codeanatomy_distro.otel.id_generators import create_id_generator
-from codeanatomy_distro.otel.limits import count_limit, create_span_limits, length_limit
+from codeanatomy_distro.otel.limits import create_span_limits, log_limits
 from codeanatomy_distro.otel.metric_reader import ExportingMetricReader
 from codeanatomy_distro.otel.processors import RunIdLogRecordProcessor, RunIdSpanProcessor
+from codeanatomy_distro.otel.pull_readers import configured_readers
 from codeanatomy_distro.otel.redacted_exporters import with_redaction
-from codeanatomy_distro.otel.sampling import SamplingRuleSampler, bind_scopes, configured_sampler
+from codeanatomy_distro.otel.rule_sampler import SamplingRuleSampler
+from codeanatomy_distro.otel.sampling import bind_scopes, configured_sampler
 from codeanatomy_distro.otel.views import create_views
 
 if TYPE_CHECKING:
@@ -117,9 +119,9 @@ def _exports(config: OtelConfig, signal: str, problems: list[Problem]) -> list[t
     """Return what exports `signal`, each with the configuration that holds around it."""
     if config.file is None:
         return [(factory, config) for factory in exporter_factories(config, signal, problems)]
-    from codeanatomy_distro.otel import declared  # start-up cost, here and below: a package of an extra
+    from codeanatomy_distro.otel import declared_exports  # start-up cost, here and below: a package of an extra
 
-    return [(export.create_exporter, export.config) for export in declared.declared_exports(config, signal)]
+    return [(export.create_exporter, export.config) for export in declared_exports.declared_exports(config, signal)]
 
 
 def _tracer_provider(config: OtelConfig, resource: Resource, problems: list[Problem]) -> TracerProvider:
@@ -161,18 +163,23 @@ def create_meter_provider(  # noqa: PLR0913, PLR0917 - what a provider is made o
             )
             parts.append(reader)
             readers.append(reader)
+        if config.file is None:
+            readers += configured_readers(config, problems)
     views = create_views(config)
+    options: dict[str, Any] = {}
     if config.file is not None:
-        from codeanatomy_distro.otel import declared  # start-up cost, as above
+        from codeanatomy_distro.otel import declared, declared_exports  # start-up cost, as above
 
         views = declared.declared_views(config, views)
-        readers += declared.declared_readers(config) if memory is None else []
+        readers += declared_exports.declared_readers(config) if memory is None else []
+        options = declared.declared_meter_options(config)
     provider = MeterProvider(
         metric_readers=readers,
         resource=resource,
         views=[*views, *more_views],
         exemplar_filter=_EXEMPLAR_FILTERS[config[settings.EXEMPLAR_FILTER]](),
         shutdown_on_exit=False,
+        **options,
     )
     for reader in readers:
         if isinstance(reader, ExportingMetricReader):
@@ -207,22 +214,7 @@ def _logger_provider(config: OtelConfig, resource: Resource) -> LoggerProvider:
         from codeanatomy_distro.otel import declared  # start-up cost, as above
 
         return declared.declared_logger_provider(config, resource)
-    return LoggerProvider(resource=resource, shutdown_on_exit=False, **_log_limits(config))
-
-
-def _log_limits(config: OtelConfig) -> dict[str, Any]:
-    if "log_record_limits" not in inspect.signature(LoggerProvider.__init__).parameters:
-        return {}  # an SDK that reads the limits from its variables alone
-    from opentelemetry.sdk._logs import LogRecordLimits  # absent from older SDKs
-
-    return {
-        "log_record_limits": LogRecordLimits(
-            max_attributes=count_limit(config),
-            max_attribute_length=length_limit(config),
-            max_log_record_attributes=count_limit(config, settings.LOGRECORD_ATTRIBUTE_COUNT_LIMIT),
-            max_log_record_attribute_length=length_limit(config, settings.LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT),
-        )
-    }
+    return LoggerProvider(resource=resource, shutdown_on_exit=False, **log_limits(config))
 
 
 def _temporality(config: OtelConfig) -> dict[type, AggregationTemporality]:

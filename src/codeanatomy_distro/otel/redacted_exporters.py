@@ -11,29 +11,25 @@ from codeanatomy_distro.otel.delivery import ExporterFactory
 from codeanatomy_distro.otel.prepared_exporter import PreparedExporter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codeanatomy_distro.otel.config import OtelConfig
     from codeanatomy_distro.otel.delivery import Exporter
+    from codeanatomy_distro.otel.redaction import Redactor
 
-__all__ = ["repository_roots", "with_redaction"]
+__all__ = ["redactor_factory", "repository_roots", "with_redaction"]
 
 
 def with_redaction(create_exporter: ExporterFactory, signal: str, config: OtelConfig) -> ExporterFactory:
     """Return a factory whose exporter redacts as `config` says, or `create_exporter` itself for ``off``."""
     if config[settings.REDACTION] == "off":
         return create_exporter
-    started_in = os.getcwd()  # noqa: PTH109 - a text; the program may have moved on when the exporter is made
+    create_redactor = redactor_factory(config)
 
     def create() -> Exporter:
-        # Start-up cost: the patterns compile when the first export is due, on the thread that exports.
-        from codeanatomy_distro.otel import redacting
-        from codeanatomy_distro.otel.redaction import create_redactor
+        from codeanatomy_distro.otel import redacting  # start-up cost: when the first export is due, as below
 
-        redactor = create_redactor(
-            config[settings.REDACTION],
-            config[settings.REDACT_KEYS],
-            os.path.expanduser("~"),  # noqa: PTH111 - never fails, unlike Path.home()
-            config[settings.REPO_ROOTS] or repository_roots(started_in),
-        )
+        redactor = create_redactor()
         wrappers: dict[str, Any] = {
             "traces": redacting.RedactingSpanExporter,
             "metrics": redacting.RedactingMetricExporter,
@@ -45,6 +41,24 @@ def with_redaction(create_exporter: ExporterFactory, signal: str, config: OtelCo
         return PreparedExporter(exporter, lambda inner: wrappers[signal](inner, redactor))
 
     return ExporterFactory(create, create_exporter.destination, create_exporter.warm)
+
+
+def redactor_factory(config: OtelConfig) -> Callable[[], Redactor | None]:
+    """Return what makes the redactor that `config` asks for, None for ``off``."""
+    started_in = os.getcwd()  # noqa: PTH109 - a text; the program may have moved on when the redactor is made
+
+    def create() -> Redactor | None:
+        # Start-up cost: the patterns compile when the first export is due, on the thread that exports.
+        from codeanatomy_distro.otel.redaction import create_redactor
+
+        return create_redactor(
+            config[settings.REDACTION],
+            config[settings.REDACT_KEYS],
+            os.path.expanduser("~"),  # noqa: PTH111 - never fails, unlike Path.home()
+            config[settings.REPO_ROOTS] or repository_roots(started_in),
+        )
+
+    return create
 
 
 def repository_roots(directory: str) -> tuple[str, ...]:
