@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from codeanatomy_distro.testing.receiver import OtlpReceiver
 
-FEATURE_GATES = "ottl.set.allowNil"
+TOOLS = Path(__file__).parents[2] / "tools" / "otel"
 STARTED = "Everything is ready. Begin running and processing data."
 
 
@@ -53,9 +53,9 @@ class Collector:
             "OTELCOL_HEALTH_ENDPOINT": f"127.0.0.1:{health}",
             "OTELCOL_METRICS_PORT": str(metrics),
             "POD_IP": "127.0.0.1",
-            "K8S_NODE_NAME": "node-1",
+            "OTELCOL_REDACTION_DIR": str(TOOLS / "redaction"),
         }
-        command = [str(binary), *(f"--config={config}" for config in configs), f"--feature-gates={FEATURE_GATES}"]
+        command = [str(binary), *(f"--config={config}" for config in configs)]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL")}
         with log.open("wb") as output:
             self.process = subprocess.Popen(

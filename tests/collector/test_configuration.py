@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ TOOLS = Path(__file__).parents[2] / "tools" / "otel"
 OVERLAYS = ("collector.docker.yaml", "collector.k8s.yaml")
 FILES = ("collector.yaml", *OVERLAYS, "collector.loadbalancer.yaml")
 OLD_NAMES = {"otlphttp", "k8sattributes", "spanmetrics", "servicegraph", "loadbalancing", "logging"}
+REDACTION = sorted((TOOLS / "redaction").iterdir())
 README = (TOOLS / "README.md").read_text(encoding="utf-8")
 
 
@@ -40,18 +42,6 @@ def effective(name: str) -> dict[str, Any]:
         return merged
 
     return merge(load("collector.yaml"), load(name)) if name in OVERLAYS else load(name)
-
-
-def strings(value: Any) -> Iterator[str]:
-    """Every text in a configuration."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in cast("dict[str, Any]", value).values():
-            yield from strings(each)
-    elif isinstance(value, list):
-        for each in cast("list[Any]", value):
-            yield from strings(each)
 
 
 def test_the_generated_parts_are_up_to_date() -> None:
@@ -90,23 +80,30 @@ def test_the_memory_limiter_is_first_wherever_data_comes_in(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["collector.yaml", *OVERLAYS])
 def test_every_signal_is_redacted_before_anything_else_sees_it(name: str) -> None:
-    """Each incoming pipeline drops keys, redacts texts and masks secret keys, in this order, right before it ends."""
+    """Each incoming pipeline ends with redaction of texts, then of secret keys, then of entities."""
     pipelines = effective(name)["service"]["pipelines"]
     for signal in ("traces", "metrics", "logs"):
         steps = pipelines[f"{signal}/in"]["processors"]
-        assert steps[-3:] == ["transform/drop_keys", "transform/redact_text", "redaction/secret_keys"]
+        assert steps[-5:] == [
+            "transform/redact",
+            "redaction/secret_keys",
+            "transform/before_grouping",
+            "groupbyattrs/without_entities",
+            "transform/after_grouping",
+        ]
 
 
 def test_redaction_fails_closed_and_keeps_what_it_does_not_know() -> None:
     """A statement that fails stops its batch; keys that no pattern names stay; nothing tells what was masked."""
     processors = load("collector.yaml")["processors"]
+    processors["transform/redact"] = load("redaction/statements.yaml")
     assert all(
         each["error_mode"] == "propagate"
         for name, each in processors.items()
         if name.startswith(("transform", "filter"))
     )
-    assert processors["redaction/secret_keys"]["allow_all_keys"] is True
-    assert processors["redaction/secret_keys"]["summary"] == "silent"
+    assert load("redaction/secret_keys.yaml")["allow_all_keys"] is True
+    assert load("redaction/secret_keys.yaml")["summary"] == "silent"
 
 
 @pytest.mark.parametrize("name", ["collector.yaml", *OVERLAYS])
@@ -130,6 +127,8 @@ def test_cache_metrics_are_counted_before_sampling_from_three_bounded_dimensions
     assert {"span.kind", "span.name"} <= set(connector["exclude_dimensions"])
     assert connector["histogram"]["unit"] == "s"
     statements = config["processors"]["transform/bound_cache_dimensions"]["trace_statements"][0]["statements"]
+    bounded = [re.findall(r'^set\(span\.attributes\["([\w.]+)"', statement) for statement in statements]
+    assert bounded == [["cache.policy"], ["cache.scope"], ["cache.operation"]]
     for statement, words in zip(statements, (CACHE_POLICIES, CACHE_SCOPES, CACHE_OPERATIONS), strict=True):
         (found,) = re.findall(r"\^\(\?:(.*)\)\$", statement)
         assert set(found.split("|")) == words
@@ -146,19 +145,33 @@ def test_tail_sampling_keeps_errors_slow_traces_and_a_baseline_after_the_root() 
     assert sampling["decision_wait_after_root_received"].endswith(":-10s}")
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_variable_has_a_default_and_is_in_the_readme(name: str) -> None:
-    """Each `${env:…}` has a default, but for the pod's address, and README.md explains each."""
-    for text in strings(load(name)):
-        for variable, default in re.findall(r"\$\{env:(\w+)(:-)?", text):
-            assert default or variable == "POD_IP", variable
-            assert f"`{variable}`" in README, variable
+def test_the_readmes_table_has_every_variable_with_its_default() -> None:
+    """Each variable of the configurations has a default, and README.md names it and no other, with that default."""
+    used: dict[str, str] = {}
+    for path in [*REDACTION, *(TOOLS / name for name in FILES)]:
+        text = path.read_text(encoding="utf-8").replace("${env:POD_IP}", "")
+        for variable, default in re.findall(r"\$\{env:(\w+):-([^{}]+)\}", text):
+            used.setdefault(variable, "none" if default.startswith("/nonexistent") else default)
+        assert len(re.findall(r"\$\{env:", text)) == len(re.findall(r"\$\{env:\w+:-[^{}]+\}", text)), path.name
+    documented: dict[str, str] = {}
+    for line in README.splitlines():
+        if line.startswith("| `OTELCOL_"):
+            names, defaults = (cell.replace("`", "").split(", ") for cell in line.strip("| ").split(" | ", 2)[:2])
+            documented |= dict(zip(names, defaults * len(names) if len(defaults) == 1 else defaults, strict=True))
+    assert documented == used
 
 
 def test_dollars_are_kept_from_the_collectors_own_expansion() -> None:
     """Every dollar of a pattern or replacement is doubled: a single one would be taken for a variable."""
-    for text in strings(load("collector.yaml")):
-        assert not re.search(r"(?<!\$)\$(?!\$|\{env:)", text.replace("$$", ""))
+    for path in (TOOLS / "collector.yaml", *REDACTION):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(?<!\$)\$(?!\$|\{env:|\{file:\$\{env:)", text.replace("$$", ""))
+
+
+def test_no_pattern_ends_with_a_new_line() -> None:
+    """The Collector takes the files of patterns as they are, up to their last byte."""
+    for path in REDACTION:
+        assert path.read_bytes().endswith(b"\n") == (path.suffix == ".yaml"), path.name
 
 
 def test_every_pattern_compiles_in_the_collectors_engine() -> None:
@@ -168,19 +181,22 @@ def test_every_pattern_compiles_in_the_collectors_engine() -> None:
         pattern = patterns.combined_pattern(rules)
         assert re2.compile(pattern).groups == re.compile(pattern, re.ASCII).groups
     re2.compile(patterns.library_pattern())
-    for text in strings(load("collector.yaml")["processors"]["redaction/secret_keys"]):
+    for text in load("redaction/secret_keys.yaml")["blocked_key_patterns"]:
         re2.compile(text.replace("$$", "$"))
+    for name in ("private", "library"):
+        inside = (TOOLS / "redaction" / f"{name}.txt").read_text(encoding="utf-8")
+        re2.compile(json.loads(f'"{inside}"').replace("$$", "$"))
 
 
 def test_the_builder_puts_in_what_is_used_and_nothing_else() -> None:
     """Each component of the manifest is in some configuration, each component in a manifest, all from one release."""
     manifest = load("builder.yaml")
-    modules: list[str] = [
-        each["gomod"] for section, each_of in manifest.items() if section != "dist" for each in each_of
-    ]
+    sections = ("extensions", "receivers", "processors", "exporters", "connectors", "providers")
+    modules: list[str] = [each["gomod"] for section in sections for each in manifest[section]]
     version = manifest["dist"]["version"]
     contrib = [module for module in modules if "confmap/provider" not in module]
-    assert {module.split(" ")[1] for module in contrib} == {f"v{version}"}
+    older = [module for module in contrib if not module.endswith(f" v{version}")]
+    assert [module.rpartition("/")[2] for module in older] == ["k8sattributesprocessor v0.160.0"]
     used: set[str] = set()
     for name in FILES:
         config = effective(name)

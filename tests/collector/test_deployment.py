@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -152,7 +153,8 @@ def promtool(*arguments: str) -> None:
     """Run promtool and fail with what it says."""
     binary = shutil.which("promtool")
     if binary is None:
-        pytest.skip("promtool is not installed (Debian: prometheus)")
+        reason = "promtool is not installed (Debian: prometheus)"
+        pytest.fail(reason) if os.environ.get("PROMTOOL_REQUIRED") == "1" else pytest.skip(reason)
     ended = subprocess.run([binary, *arguments], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
@@ -205,7 +207,11 @@ def test_the_kubernetes_resources_fit_together() -> None:
     variables = {each["name"]: each.get("value") for each in first_tier["env"]}
     assert variables["OTELCOL_SECOND_TIER_HOSTNAME"].startswith("otel-gateway-collector-headless.observability.svc")
     assert gateway["mode"] == "statefulset"
-    assert gateway["args"]["feature-gates"] == "ottl.set.allowNil"
+    directory = {each["name"]: each.get("value") for each in gateway["env"]}["OTELCOL_REDACTION_DIR"]
+    (mount,) = gateway["volumeMounts"]
+    (volume,) = gateway["volumes"]
+    assert (mount["mountPath"], mount["name"]) == (directory, volume["name"])
+    assert f"create configmap {volume['configMap']['name']} " in (TOOLS / "kubernetes/gateway.yaml").read_text("utf-8")
     assert gateway["serviceAccount"] == resources["ServiceAccount", "otel-gateway"]["metadata"]["name"]
     assert "k8s_attributes" in gateway["config"]["service"]["pipelines"]["traces/in"]["processors"]
     assert gateway["config"]["receivers"]["otlp"]["protocols"]["grpc"]["endpoint"] == "0.0.0.0:4317"
@@ -218,8 +224,9 @@ def test_the_configuration_in_a_kubernetes_resource_is_valid(name: str, collecto
     """The Collector accepts the configuration that the operator would give it."""
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(kubernetes()["OpenTelemetryCollector", name]["spec"]["config"]), encoding="utf-8")
-    command = [str(collector_binary), "validate", f"--config={config}", "--feature-gates=ottl.set.allowNil"]
-    ended = subprocess.run(command, env={"POD_IP": "10.0.0.1"}, capture_output=True, text=True, check=False)
+    command = [str(collector_binary), "validate", f"--config={config}"]
+    environ = {"POD_IP": "10.0.0.1", "OTELCOL_REDACTION_DIR": str(TOOLS / "redaction")}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 

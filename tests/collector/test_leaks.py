@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
@@ -58,6 +58,32 @@ def canonical(messages: list[Message], leaf: str) -> list[bytes]:
     return sorted(leaves)
 
 
+def parts(messages: list[Message]) -> list[tuple[bytes, ...]]:
+    """Each leaf of the messages after its resource and scope, and their schemas but for traces, in a fixed order.
+
+    Tail sampling makes resources and scopes anew, without their schemas.
+    """
+    found: list[tuple[bytes, ...]] = []
+
+    def walk(message: Message, above: tuple[bytes, ...]) -> None:
+        if message.DESCRIPTOR.name in LEAVES.values():
+            found.append((*above, message.SerializeToString(deterministic=True)))
+            return
+        fields = {field.name: value for field, value in message.ListFields()}
+        for name in ("resource", "scope"):
+            if name in fields:
+                schema = b"" if message.DESCRIPTOR.name.endswith("Spans") else fields["schema_url"].encode()
+                above = (*above, schema, fields[name].SerializeToString(deterministic=True))
+        for name in fields.keys() - {"resource", "scope", "schema_url"}:
+            for each in fields[name]:
+                walk(each, above)
+
+    for message in messages:
+        walk(message, ())
+    return sorted(found)
+
+
+LEVELS = {"traces": "spans", "metrics": "metrics", "logs": "logs"}
 LEAVES = {"traces": "Span", "metrics": "Metric", "logs": "LogRecord"}
 
 
@@ -91,3 +117,25 @@ def test_the_collector_alone_leaks_nothing_and_a_second_pass_changes_nothing(
     for before, after in zip(first, arrived(), strict=True):
         assert before == after
     assert not leaks(collector.log.encode())
+
+
+@pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
+def test_what_is_harmless_passes_the_collector_as_it_was(
+    signal: str, start_collector: StartCollector, receiver: OtlpReceiver
+) -> None:
+    """Of messages with every field filled and nothing private each field arrives as it was, but for entities."""
+    collector = start_collector(
+        receiver=receiver, environ={"OTELCOL_TAIL_BASELINE_PERCENTAGE": "100", "OTELCOL_TAIL_DECISION_WAIT": "1s"}
+    )
+    harmless = ("src/a.py:12", "cache.read", "two words", '{"rows": 3, "ratio": 0.5}')
+    planted = Planter(harmless).messages(REQUESTS[signal])
+    for message in planted:
+        marked: list[Any] = list(getattr(message, f"resource_{LEVELS[signal]}"))
+        for each in marked:
+            each.resource.attributes.add(key="codeanatomy.redaction").value.string_value = "standard"
+        send(collector, signal, message)
+        for each in marked:
+            del each.resource.entity_refs[:]
+    expected = parts(planted)
+    receiver.wait_for(lambda _: len(parts(received(receiver, signal))) >= len(expected), 30)
+    assert parts(received(receiver, signal)) == expected

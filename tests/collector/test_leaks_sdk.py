@@ -29,7 +29,7 @@ from opentelemetry.trace import (
     TraceState,
     set_span_in_context,
 )
-from planting import BEYOND_REACH, REQUESTS, TEXTS, filled_slots, leaking_slots, leaks, string_slots
+from planting import REQUESTS, TEXTS, filled_slots, leaking_slots, leaks, string_slots
 
 from codeanatomy_distro.otel.redacting import (
     RedactingLogRecordExporter,
@@ -42,7 +42,13 @@ if TYPE_CHECKING:
     from codeanatomy_distro.testing.receiver import OtlpReceiver
 
 # String slots that the SDK and its exporter do not fill.
-NOT_IN_THE_SDK = BEYOND_REACH | {"Link.trace_state"}
+NOT_IN_THE_SDK = {
+    "EntityRef.description_keys",
+    "EntityRef.id_keys",
+    "EntityRef.schema_url",
+    "EntityRef.type",
+    "Link.trace_state",
+}
 
 
 def attributes() -> dict[str, Any]:

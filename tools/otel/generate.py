@@ -1,7 +1,7 @@
-"""Write what the package knows into the Collector's configuration: patterns, keys, words of the cache dimensions.
+"""Write what the package knows of redaction into the Collector's configuration: the files of the folder `redaction`.
 
-They stand between two marker lines of `collector.yaml`; the rest of that file is written by hand. The resources for the
-Kubernetes operator hold whole configurations, and get theirs the same way.
+`statements.yaml` and `secret_keys.yaml` are processors that `collector.yaml` takes in, the others are the patterns that
+the statements share. The resources for the Kubernetes operator hold whole configurations, which are written here too.
 
 Usage: python tools/otel/generate.py [--check]     (--check writes nothing: exit 1 when a file is not up to date)
 """
@@ -11,24 +11,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
-from codeanatomy_distro.obs.cache import CACHE_OPERATIONS, CACHE_POLICIES, CACHE_SCOPES
-from codeanatomy_distro.obs.constants import AttributeName
 from codeanatomy_distro.otel import redaction_patterns as patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HERE = Path(__file__).resolve().parent
+NOTE = "# Written by generate.py; do not edit by hand."
 BEGIN = "# >>> written by generate.py; do not edit by hand"
 END = "# <<< written by generate.py"
-# Patterns are long, and what a library writes has its own style.
+# What a library writes has its own style.
 UNTIDY = "# yamllint disable rule:line-length rule:indentation rule:comments-indentation"
-TIDY = "# yamllint enable"
 
 # The operator reads the ports of a Service out of the configuration, and understands no variables there.
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a pod, behind a Service
@@ -53,11 +52,10 @@ IN_A_POD: dict[str, Any] = {
 }
 
 # An operator's own private directories: a regular expression without backslashes, matched at the start of a path.
-OPERATOR_ROOTS = patterns.Rule(
-    "operator", r"/*(?:${env:OTELCOL_PRIVATE_ROOTS:-/nonexistent-private-root})(?:/|\b)[^\s\"'<>|,;:)\]}\\]*"
-)
+ROOTS = "${env:OTELCOL_PRIVATE_ROOTS:-/nonexistent-private-root}"
+OPERATOR_ROOTS = patterns.Rule("operator", rf"/*(?:{ROOTS})(?:/|\b)[^\s\"'<>|,;:)\]}}\\]*")
 # Only a marked resource comes from an SDK that looked into its links, see `codeanatomy_distro.otel.redaction`.
-TRUSTED = 'resource.attributes["codeanatomy.redaction"] != nil'
+UNTRUSTED = 'resource.attributes["codeanatomy.redaction"] == nil'
 
 # Where a text can stand, by signal and OTTL context: single texts, then maps of attributes.
 PLACES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
@@ -88,18 +86,35 @@ WITH_TRACES = frozenset(
 )
 
 
+def escaped(text: str) -> str:
+    """Return `text` with its dollars kept from the Collector's own expansion, but for our variables."""
+    return text.replace("$", "$$").replace("$${env:", "${env:")
+
+
 def quoted(text: str) -> str:
-    """Return `text` as a string of OTTL, its dollars kept from the Collector's own expansion, but for our variable."""
-    return json.dumps(text).replace("$", "$$").replace("$${env:", "${env:")
+    """Return `text` as a string of OTTL."""
+    return escaped(json.dumps(text))
 
 
-RULES = (OPERATOR_ROOTS, *patterns.RULES)
-PRIVATE = quoted(patterns.combined_pattern(RULES))
-SUSPECT = [
-    quoted(pattern) for pattern in ("(?i:${env:OTELCOL_PRIVATE_ROOTS:-/nonexistent-private-root})", *patterns.SUSPECT)
-]
-LIBRARY = quoted(patterns.library_pattern())
-MASKED = quoted(patterns.combined_replacement(patterns.RULES, "${}"))
+def shared(name: str) -> str:
+    """Return a string of OTTL that the Collector fills with a file of the folder `redaction`."""
+    return f'"${{file:${{env:OTELCOL_REDACTION_DIR:-redaction}}/{name}.txt}}"'
+
+
+PRIVATE, MASKED, LIBRARY = shared("private"), shared("masked"), shared("library")
+# Never matches: should an editor end the file with a new line, that becomes part of this and of no other alternative.
+NEVER = r"|[^\s\S]"
+
+
+def pattern_files() -> dict[str, str]:
+    """Return the texts that the statements share, each as the inside of a string of OTTL."""
+    rules = (OPERATOR_ROOTS, *patterns.RULES)
+    texts = {
+        "private": patterns.combined_pattern(rules) + NEVER,
+        "masked": patterns.combined_replacement(patterns.RULES, "${}"),
+        "library": patterns.library_pattern() + NEVER,
+    }
+    return {f"redaction/{name}.txt": quoted(text)[1:-1] for name, text in texts.items()}
 
 
 def drop_statements(name: str) -> list[str]:
@@ -127,11 +142,14 @@ def map_statements(context: str, name: str) -> list[str]:
     ]
     if name in WITH_TRACES:
         redact.insert(0, f'replace_all_patterns({name}, "value", {LIBRARY}, "$$1$$2")')
-    text, suspect, nested = (f'{context}.cache["{part} of {name}"]' for part in ("text", "suspect", "nested"))
+    which = name.rpartition(".")[2]
+    text, suspect, nested = (f'{context}.cache["{part}_{which}"]' for part in ("text", "suspect", "nested"))
     has_parts = f'IsMatch({text}, "[:,\\\\[][\\\\[{{]")'
+    words = (f"(?i:{ROOTS})", *patterns.SUSPECT)
     statements = [
+        *drop_statements(name),
         f"set({text}, ToLowerCase(String({name})))",
-        f"set({suspect}, true) where {' or '.join(f'IsMatch({text}, {pattern})' for pattern in SUSPECT)}",
+        f"set({suspect}, true) where {' or '.join(f'IsMatch({text}, {quoted(word)})' for word in words)}",
         *(f"{statement} where {suspect} == true" for statement in redact),
         f"set({nested}, true) where {suspect} == true and {has_parts} and IsMatch(String({name}), {PRIVATE})",
         f"flatten({name}) where {nested} == true",
@@ -155,89 +173,57 @@ def body_statements() -> list[str]:
     ]
 
 
-def transform(name: str, statements: dict[str, dict[str, list[str]]]) -> list[str]:
-    """Return the lines of one transform processor; what is the same for a second signal refers to the first."""
-    lines = [f"  transform/{name}:", "    error_mode: propagate"]
-    anchors: dict[tuple[str, ...], str] = {}
-    for signal, contexts in statements.items():
-        lines.append(f"    {signal}:")
-        for context, texts in contexts.items():
-            lines.append(f"      - context: {context}")
-            known = anchors.get(tuple(texts))
-            if known is not None:
-                lines.append(f"        statements: *{known}")
-                continue
-            anchor = anchors[tuple(texts)] = f"{name}_{context}"
-            lines.append(f"        statements: &{anchor}")
-            lines.extend("          - '" + text.replace("'", "''") + "'" for text in texts)
-    return lines
-
-
-def processors() -> list[str]:
-    """Return the lines of the processors that redact and that bound the cache dimensions."""
-    drop: dict[str, dict[str, list[str]]] = {}
-    redact: dict[str, dict[str, list[str]]] = {}
-    for signal, places in PLACES.items():
-        drop[signal] = {
-            context: [statement for name in maps for statement in drop_statements(name)]
-            for context, (_, maps) in places.items()
-        }
-        redact[signal] = {
+def redact_statements() -> dict[str, dict[str, list[str]]]:
+    """Return the statements that delete keys and redact texts, by signal and context."""
+    redact = {
+        signal: {
             context: [
                 *(statement for name in texts for statement in text_statements(name)),
                 *(statement for name in maps for statement in map_statements(context, name)),
             ]
             for context, (texts, maps) in places.items()
         }
-    drop["log_statements"]["log"] += [f"{statement} where IsMap(log.body)" for statement in drop_statements("log.body")]
-    redact["log_statements"]["log"] += body_statements()
-    redact["trace_statements"]["span"].append(f"set(span.links, nil) where not ({TRUSTED})")
-    return [
-        "  # Keys that never leave, wherever a key can stand.",
-        *transform("drop_keys", drop),
-        "",
-        "  # Private texts, wherever a text can stand. A statement that fails makes its batch fail: nothing leaks.",
-        *transform("redact_text", redact),
-        "",
-        "  # Secret keys: the key stays, what stands under it is masked.",
-        *redaction(),
-        "",
-        "  # The dimensions of the cache metrics have closed sets of words, whatever a program sends.",
-        *transform("bound_cache_dimensions", {"trace_statements": {"span": bound_statements()}}),
-    ]
-
-
-def redaction() -> list[str]:
-    """Return the lines of the redaction processor."""
-    masked = "^(?:" + "|".join(key.replace(".", r"\.").replace("*", ".*") for key in patterns.MASKED_KEYS) + ")$"
-    return [
-        "  redaction/secret_keys:",
-        "    allow_all_keys: true",
-        "    summary: silent",
-        "    blocked_key_patterns:",
-        *(f"      - {scalar(pattern)}" for pattern in (masked, patterns.SECRET_KEY)),
-    ]
-
-
-def scalar(text: str) -> str:
-    """Return `text` as a single-quoted scalar of YAML, kept from the Collector's own expansion."""
-    escaped = text.replace("$", "$$").replace("$${env:", "${env:").replace("'", "''")
-    return f"'{escaped}'"
-
-
-def bound_statements() -> list[str]:
-    """Return the statements that map a word outside its closed set to ``other``."""
-    words = {
-        AttributeName.CACHE_POLICY: CACHE_POLICIES,
-        AttributeName.CACHE_SCOPE: CACHE_SCOPES,
-        AttributeName.CACHE_OPERATION: CACHE_OPERATIONS,
+        for signal, places in PLACES.items()
     }
-    statements: list[str] = []
-    for key, known in words.items():
-        path = f'span.attributes["{key}"]'
-        pattern = quoted(f"^(?:{'|'.join(sorted(known))})$")
-        statements.append(f'set({path}, "other") where {path} != nil and not IsMatch(String({path}), {pattern})')
-    return statements
+    redact["log_statements"]["log"] += body_statements()
+    # No statement reaches what stands in a link.
+    redact["trace_statements"]["span"].append(f"set(span.links, nil) where {UNTRUSTED}")
+    return redact
+
+
+def transform(statements: dict[str, dict[str, list[str]]]) -> str:
+    """Return the settings of a transform processor; what is the same for a second signal refers to the first."""
+    lines = [NOTE, "---", "# yamllint disable rule:line-length", "error_mode: propagate"]
+    anchors: dict[tuple[str, ...], str] = {}
+    for signal, contexts in statements.items():
+        lines.append(f"{signal}:")
+        for context, texts in contexts.items():
+            lines.append(f"  - context: {context}")
+            if tuple(texts) in anchors:
+                lines.append(f"    statements: *{anchors[tuple(texts)]}")
+                continue
+            anchors[tuple(texts)] = context
+            lines.append(f"    statements: &{context}")
+            for text in texts:
+                lines += ["      - >-", *folded(text, "        ")]
+    return "\n".join(lines) + "\n"
+
+
+def folded(text: str, indent: str) -> list[str]:
+    """Return `text` as lines that YAML joins with one space each."""
+    return textwrap.wrap(
+        text, 140, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def secret_keys() -> str:
+    """Return the settings of the redaction processor."""
+    masked = "^(?:" + "|".join(key.replace(".", r"\.").replace("*", ".*") for key in patterns.MASKED_KEYS) + ")$"
+    keys = "\n".join(f"  - '{escaped(each).replace(chr(39), chr(39) * 2)}'" for each in (masked, patterns.SECRET_KEY))
+    return (
+        f"{NOTE}\n---\nallow_all_keys: true\nsummary: silent\n"
+        f"# yamllint disable rule:line-length\nblocked_key_patterns:\n{keys}\n"
+    )
 
 
 def merged(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
@@ -250,53 +236,50 @@ def merged(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def operator_config(*names: str) -> list[str]:
-    """Return the lines of `spec.config` for the operator: those configurations merged, as they run in a pod."""
+def operator_resource(name: str, *parts: str) -> str:
+    """Return the text of a resource whose `spec.config` is those configurations merged, as they run in a pod."""
     config: dict[str, Any] = {}
-    for name in names:
-        config = merged(config, yaml.safe_load(source(name)))
-    text = yaml.safe_dump(merged(config, IN_A_POD), sort_keys=False, width=1_000_000)
-    return ["    " + line for line in text.splitlines()]
-
-
-def source(name: str) -> str:
-    """Return a file's text as it should be."""
+    for part in parts:
+        config = merged(config, yaml.safe_load((HERE / part).read_text(encoding="utf-8")))
+    lines = yaml.safe_dump(merged(config, IN_A_POD), sort_keys=False, width=1_000_000).splitlines()
     text = (HERE / name).read_text(encoding="utf-8")
-    lines = GENERATED[name]() if name in GENERATED else None
-    return text if lines is None else between_markers(name, text, lines)
-
-
-def between_markers(name: str, text: str, lines: list[str]) -> str:
-    """Return `text` with `lines` in place of what stands between the markers."""
     begin, end = text.find(BEGIN), text.find(END)
     if begin < 0 or end < 0:
         message = f"{name} has no lines {BEGIN!r} and {END!r}"
         raise SystemExit(message)
     indent = text[text.rfind("\n", 0, end) + 1 : end]
-    after = text[end + len(END) :]
-    again = [indent + TIDY] if after.strip() else []
-    return text[:begin] + "\n".join([BEGIN, indent + UNTIDY, *lines, *again, indent + END]) + after
+    between = [indent + line for line in (UNTIDY, *lines, END)]
+    return text[:begin] + "\n".join([BEGIN, *between]) + text[end + len(END) :]
 
 
-GENERATED: dict[str, Callable[[], list[str]]] = {
-    "collector.yaml": processors,
-    "kubernetes/gateway.yaml": lambda: operator_config("collector.yaml", "collector.k8s.yaml"),
-    "kubernetes/first-tier.yaml": lambda: operator_config("collector.loadbalancer.yaml"),
+GENERATED: dict[str, Callable[[], str]] = {
+    "redaction/statements.yaml": lambda: transform(redact_statements()),
+    "redaction/secret_keys.yaml": secret_keys,
+    "kubernetes/gateway.yaml": lambda: operator_resource(
+        "kubernetes/gateway.yaml", "collector.yaml", "collector.k8s.yaml"
+    ),
+    "kubernetes/first-tier.yaml": lambda: operator_resource(
+        "kubernetes/first-tier.yaml", "collector.loadbalancer.yaml"
+    ),
 }
 
 
 def main() -> int:
     """Write the files, or with --check tell whether they are up to date."""
-    parser = argparse.ArgumentParser(description="Write what the package knows into the Collector's configuration.")
+    parser = argparse.ArgumentParser(description="Write the redaction of the Collector's configuration.")
     parser.add_argument("--check", action="store_true", help="write nothing: exit 1 when a file is not up to date")
     check = parser.parse_args().check
-    wanted = {name: source(name) for name in GENERATED}
-    stale = [name for name, text in wanted.items() if (HERE / name).read_text(encoding="utf-8") != text]
+    wanted = {**pattern_files(), **{name: text() for name, text in GENERATED.items()}}
+    paths = {name: HERE / name for name in wanted}
+    stale = [
+        name for name, text in wanted.items() if not paths[name].exists() or paths[name].read_text("utf-8") != text
+    ]
     if check and stale:
         print(f"not up to date: {', '.join(stale)}; run: python tools/otel/generate.py", file=sys.stderr)
         return 1
     for name in stale:
-        (HERE / name).write_text(wanted[name], encoding="utf-8")
+        paths[name].parent.mkdir(exist_ok=True)
+        paths[name].write_text(wanted[name], encoding="utf-8")
     return 0
 
 
