@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from codeanatomy_distro.testing.otlp import MetricKind, Resource, Scope, Temporality
+
+    _DataPoint = (
+        metrics_pb2.NumberDataPoint
+        | metrics_pb2.HistogramDataPoint
+        | metrics_pb2.ExponentialHistogramDataPoint
+        | metrics_pb2.SummaryDataPoint
+    )
 
 __all__ = ["decode_metric"]
 
@@ -59,30 +66,17 @@ def decode_metric(metric: metrics_pb2.Metric, scope: Scope, resource: Resource) 
 
 def _numbers(points: Iterable[metrics_pb2.NumberDataPoint], shared: MetricPoint) -> Iterator[MetricPoint]:
     for point in points:
-        yield replace(
-            shared,
-            attributes=attributes(point.attributes),
-            start_ns=point.start_time_unix_nano,
-            time_ns=point.time_unix_nano,
-            value=_number(point),
-            exemplars=_exemplars(point.exemplars),
-        )
+        yield _point(shared, point, value=_number(point), exemplars=_exemplars(point.exemplars))
 
 
 def _histograms(points: Iterable[metrics_pb2.HistogramDataPoint], shared: MetricPoint) -> Iterator[MetricPoint]:
     for point in points:
-        yield replace(
+        yield _point(
             shared,
-            attributes=attributes(point.attributes),
-            start_ns=point.start_time_unix_nano,
-            time_ns=point.time_unix_nano,
-            count=point.count,
-            sum=point.sum if point.HasField("sum") else None,
-            min=point.min if point.HasField("min") else None,
-            max=point.max if point.HasField("max") else None,
+            point,
+            **_distribution(point),
             bounds=tuple(point.explicit_bounds),
             bucket_counts=tuple(point.bucket_counts),
-            exemplars=_exemplars(point.exemplars),
         )
 
 
@@ -90,38 +84,41 @@ def _exponential_histograms(
     points: Iterable[metrics_pb2.ExponentialHistogramDataPoint], shared: MetricPoint
 ) -> Iterator[MetricPoint]:
     for point in points:
-        yield replace(
-            shared,
-            attributes=attributes(point.attributes),
-            start_ns=point.start_time_unix_nano,
-            time_ns=point.time_unix_nano,
-            count=point.count,
-            sum=point.sum if point.HasField("sum") else None,
-            min=point.min if point.HasField("min") else None,
-            max=point.max if point.HasField("max") else None,
-            exponential=ExponentialBuckets(
-                scale=point.scale,
-                zero_count=point.zero_count,
-                positive_offset=point.positive.offset,
-                positive_counts=tuple(point.positive.bucket_counts),
-                negative_offset=point.negative.offset,
-                negative_counts=tuple(point.negative.bucket_counts),
-            ),
-            exemplars=_exemplars(point.exemplars),
+        buckets = ExponentialBuckets(
+            scale=point.scale,
+            zero_count=point.zero_count,
+            positive_offset=point.positive.offset,
+            positive_counts=tuple(point.positive.bucket_counts),
+            negative_offset=point.negative.offset,
+            negative_counts=tuple(point.negative.bucket_counts),
         )
+        yield _point(shared, point, **_distribution(point), exponential=buckets)
 
 
 def _summaries(points: Iterable[metrics_pb2.SummaryDataPoint], shared: MetricPoint) -> Iterator[MetricPoint]:
     for point in points:
-        yield replace(
-            shared,
-            attributes=attributes(point.attributes),
-            start_ns=point.start_time_unix_nano,
-            time_ns=point.time_unix_nano,
-            count=point.count,
-            sum=point.sum,
-            quantiles=tuple((pair.quantile, pair.value) for pair in point.quantile_values),
-        )
+        quantiles = tuple((pair.quantile, pair.value) for pair in point.quantile_values)
+        yield _point(shared, point, count=point.count, sum=point.sum, quantiles=quantiles)
+
+
+def _point(shared: MetricPoint, point: _DataPoint, **figures: Any) -> MetricPoint:  # noqa: ANN401 - its own fields
+    return replace(
+        shared,
+        attributes=attributes(point.attributes),
+        start_ns=point.start_time_unix_nano,
+        time_ns=point.time_unix_nano,
+        **figures,
+    )
+
+
+def _distribution(point: metrics_pb2.HistogramDataPoint | metrics_pb2.ExponentialHistogramDataPoint) -> dict[str, Any]:
+    return {
+        "count": point.count,
+        "sum": point.sum if point.HasField("sum") else None,
+        "min": point.min if point.HasField("min") else None,
+        "max": point.max if point.HasField("max") else None,
+        "exemplars": _exemplars(point.exemplars),
+    }
 
 
 def _number(message: metrics_pb2.NumberDataPoint | metrics_pb2.Exemplar) -> float | None:
