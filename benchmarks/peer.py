@@ -1,6 +1,4 @@
-"""The environments of a comparison: the peer's, `opentelemetry-distro`, made once and kept, and one like it for
-ours.
-"""
+"""The environments of a comparison: the peer's (`opentelemetry-distro`), made once and kept, and one like it for us."""
 
 from __future__ import annotations
 
@@ -45,20 +43,22 @@ OURS = Side("codeanatomy-distro", Path(sys.executable).parent)
 
 
 def create_peer(cache: Path | None = None) -> Side:
-    """Return the peer, of this interpreter's version; its environment is made below `cache` when it is not there
-    yet.
+    """Return the peer, of this interpreter's version.
+
+    Its environment is made below `cache` when it is not there yet.
     """
     return _create("opentelemetry-distro", "peer", PEER, cache)
 
 
 def create_ours(cache: Path | None = None) -> Side:
-    """Return ours as a user has it: installed, compiled, in an environment with nothing else; installed anew each
-    time.
+    """Return ours as a user has it: installed and compiled, in an environment with nothing else.
+
+    It is installed anew each time.
     """
     side = _create("codeanatomy-distro", "ours", PEER[1:], cache)
-    install = [side.python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(ROOT)]
-    subprocess.run([*install[:-3], str(ROOT)], check=True)
-    subprocess.run(install, check=True)
+    install = [side.python, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*install, str(ROOT)], check=True)
+    subprocess.run([*install, "--force-reinstall", "--no-deps", str(ROOT)], check=True)  # as the tree is now
     return side
 
 
