@@ -22,6 +22,7 @@ LINT_GROUP = nox.project.dependency_groups(PROJECT, "lint")
 TYPING_GROUP = nox.project.dependency_groups(PROJECT, "typing")
 DOCS_GROUP = nox.project.dependency_groups(PROJECT, "docs")
 COLLECTOR_GROUP = nox.project.dependency_groups(PROJECT, "collector")
+PLUGINS_GROUP = nox.project.dependency_groups(PROJECT, "plugins")
 DISTRIBUTED_GROUP = nox.project.dependency_groups(PROJECT, "distributed")
 # Tests share no state between processes, so each core takes its part. A debugger wants `-- -n 0`.
 PARALLEL = ("--numprocesses", "auto")
@@ -162,6 +163,13 @@ def distributed(session: nox.Session) -> None:
     """Run the tests of the distributed executors on local Dask and Ray clusters."""
     _install(session, *TEST_GROUP, *DISTRIBUTED_GROUP)
     session.run("pytest", "-m", "distributed", *session.posargs, env={"DISTRIBUTED_REQUIRED": "1"})
+
+
+@nox.session
+def plugins(session: nox.Session) -> None:
+    """Run real programs with exporters, instrumentors and propagators of other packages."""
+    _install(session, *TEST_GROUP, *PLUGINS_GROUP)
+    session.run("pytest", "tests/e2e/test_plugins.py", *session.posargs)
 
 
 @nox.session

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
+SITE = Path(sysconfig.get_path("purelib"))
 
 
 @dataclass(frozen=True)
@@ -105,3 +107,34 @@ def write_program(tmp_path: Path) -> Callable[[str], str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture
+def python_without(tmp_path: Path) -> Callable[[str, str], str]:
+    """Make an environment with all packages of this one but one, and give its Python.
+
+    The package is told by its name and by the folder of its modules, ``opentelemetry/exporter/otlp/proto/grpc``: the
+    packages of OpenTelemetry share the folders above, which are made anew.
+    """
+
+    def make(distribution: str, folder: str) -> str:
+        packages = tmp_path / "packages"
+        packages.mkdir()
+        way = Path(folder).parts
+        left_out = {way[0], distribution.replace("-", "_")}
+        for entry in SITE.iterdir():
+            if entry.name.split("-")[0] not in left_out and not entry.name.endswith(".pth"):
+                (packages / entry.name).symlink_to(entry)
+        for depth in range(1, len(way)):
+            above = Path(*way[:depth])
+            (packages / above).mkdir()
+            for entry in (SITE / above).iterdir():
+                if entry.name != way[depth]:
+                    (packages / above / entry.name).symlink_to(entry)
+        environment = tmp_path / "environment"
+        venv.create(environment, with_pip=False)
+        site = environment / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+        (site / "links.pth").write_text(f"{packages}\n{ROOT / 'src'}\n", encoding="utf-8")
+        return str(environment / "bin/python")
+
+    return make

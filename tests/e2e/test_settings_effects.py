@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from codeanatomy_distro import settings
+from codeanatomy_distro.variable_names import flag
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from codeanatomy_distro.testing.receiver import OtlpReceiver
 
@@ -188,6 +193,37 @@ def test_what_others_read(
     off = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
     ended = run_program(write_program(program), environ={**off, **environ})
     assert (ended.code, ended.stdout) == (0, f"{value}\n"), ended.stderr
+
+
+def test_limits_are_told_once(run_program: Callable[..., Any], write_program: Callable[[str], str]) -> None:
+    """However much a limit cuts or drops, of spans and of log records, it adds one line to what a program prints."""
+    program = (
+        "import logging\nfrom opentelemetry import trace\n"
+        "for _ in range(50):\n"
+        "    trace.get_tracer('app').start_span('x', attributes={'a': 'long', 'b': 1, 'c': 2}).end()\n"
+        "    logging.getLogger('app').warning('hello', extra={'a': 'long', 'b': 1, 'c': 2})\n"
+    )
+    limits = {"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "2", "OTEL_ATTRIBUTE_COUNT_LIMIT": "2"}
+    off = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
+    ended = run_program(write_program(program), environ={**off, **limits, "OTEL_TRACES_SAMPLER": "always_on"})
+    told = [line for line in ended.stderr.splitlines() if line != "hello"]
+    assert sorted(line.split("(")[1].split()[2] for line in told) == sorted(
+        [
+            "OTEL_ATTRIBUTE_COUNT_LIMIT",
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        ]
+    )
+
+
+def test_the_help_of_the_command_is_the_tables() -> None:
+    """`opentelemetry-instrument --help` tells of each flag what the table says of its setting."""
+    command = Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument"
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    shown = "".join(done.stdout.split())
+    for setting in settings.TABLE:
+        name = flag(setting.name)
+        assert "".join(f"--{name} {name.upper()} {setting.help}".split()) in shown
 
 
 def test_a_child_repeats_no_message(run_program: Callable[..., Any], write_program: Callable[[str], str]) -> None:

@@ -70,7 +70,8 @@ def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: b
     for signal in SIGNALS:
         targets = [_Target(signal, around, protocol, timeout) for around, protocol in _targets(config, signal)]
         if not targets:
-            section.lines.append(f"{signal}: exported nowhere")
+            others = ", ".join(config[settings.SIGNAL_EXPORTER[signal]])
+            section.lines.append(f"{signal}: no OTLP; exporter: {others}")
         for target in targets:
             fault = _examine_target(section, target, create_batch(signal, resource) if export else None)
             if fault is not None:
@@ -101,7 +102,7 @@ def _examine_target(section: Section, target: _Target, batch: Any) -> Finding | 
     if refused:
         section.lines.append(f"{line}: {refused}")
         what = f"no Collector for {_SIGNALS} at {_address(endpoint)}: {refused}"
-        return Finding(what, "start the Collector there, or set OTEL_EXPORTER_OTLP_ENDPOINT to where it is")
+        return Finding(what, f"start the Collector there, or set {_endpoint_variable(target)} to where it is")
     if batch is None:
         section.lines.append(f"{line}: TCP connects")
         return None
@@ -127,10 +128,20 @@ def _reason(target: _Target, outcome: Outcome, batch: Any) -> Finding:  # noqa: 
         variable = row.name if target.config[row] is not None else settings.OTLP_PROTOCOL.name
         what = f"wrong protocol for {_SIGNALS}: what listens at {address} speaks {other}, not {protocol}"
         return Finding(what, f"export {variable}={other}")
+    if "BadStatusLine" in outcome.reason:  # and what it reads as one is binary
+        what = f"wrong protocol for {_SIGNALS}: what listens at {address} does not speak {protocol}"
+        return Finding(
+            what, f"name the port of {protocol} in {_endpoint_variable(target)}; most Collectors have it at 4318"
+        )
     what = f"{address} takes connections, but no {_SIGNALS} over {protocol}: {outcome.reason}"
     return Finding(
         what, "see that an OTLP receiver of this protocol listens there, with these headers and certificates"
     )
+
+
+def _endpoint_variable(target: _Target) -> str:
+    own = target.config.resolved(settings.SIGNAL_ENDPOINT[target.signal])
+    return (own.variable if own.value else None) or settings.OTLP_ENDPOINT.name
 
 
 def _listed(signals: list[str]) -> str:
@@ -153,4 +164,4 @@ def _connect(endpoint: str, timeout: float) -> str:
         with socket.create_connection((parts.hostname or "", port), timeout=timeout):
             return ""
     except (OSError, ValueError) as error:
-        return str(error) or type(error).__name__
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.cli.doctor_report import Section
 from codeanatomy_distro.otel.related_settings import RATIO_SAMPLERS
-from codeanatomy_distro.setting import Origin
+from codeanatomy_distro.setting import Origin, Renamed
 from codeanatomy_distro.variable_names import unknown_names
 
 if TYPE_CHECKING:
     from codeanatomy_distro.otel.config import OtelConfig
+    from codeanatomy_distro.setting import Problem, Setting
 
 __all__ = ["describe_run", "examine"]
 
@@ -25,9 +27,7 @@ def examine(config: OtelConfig) -> Section:
     section = Section("Settings")
     by_name = settings.by_name()
     for problem in config.problems:
-        allowed = by_name[problem.variable].kind.allowed
-        cure = "mend it" if allowed == "any text" else f"give it a value ({allowed})"
-        section.find(str(problem), f"{cure}, or unset it")
+        section.find(str(problem), _cure(problem, by_name[problem.variable]))
     for name, nearest in unknown_names(config.environ).items():
         section.find(
             f"{name} is set, but nothing reads a variable of that name",
@@ -44,6 +44,22 @@ def examine(config: OtelConfig) -> Section:
     if not section.lines:
         section.lines.append("all at their defaults")
     return section
+
+
+def _cure(problem: Problem, row: Setting[Any]) -> str:
+    reason = problem.reason
+    if install := re.search(r"pip install .+", reason):
+        return install[0]
+    if package := re.search(r"it needs the package ([\w-]+)", reason):
+        return f"pip install {package[1]}"
+    if near := re.search(r"did you mean (\S+)\?", reason):
+        return f"write {near[1]} in {problem.variable}, or unset it"
+    if isinstance(problem, Renamed):
+        return f"rename it to {problem.used}"
+    if row is settings.CONFIG_FILE and not reason.startswith("no such file"):
+        return f"mend {problem.value}, or unset {problem.variable}"
+    mend = "mend it" if row.kind.allowed == "any text" else f"give it a value ({row.kind.allowed})"
+    return f"{mend}, or unset it"
 
 
 def describe_run(config: OtelConfig) -> Section:
@@ -75,6 +91,6 @@ def _share(config: OtelConfig) -> str:
     sampler = config[settings.TRACES_SAMPLER]
     if sampler in RATIO_SAMPLERS:
         rules = f", and by {len(config.sampling_rules)} rules" if config.sampling_rules else ""
-        return f"{config.sampler_ratio:.4g} of all runs ({sampler}){rules}"
+        return f"{config.sampler_ratio * 100:.4g} % of all runs ({sampler}){rules}"
     words = {"always_on": "every run", "always_off": "no run"}
     return f"{words.get(sampler.removeprefix('parentbased_'), 'as the sampler decides')} ({sampler})"

@@ -107,6 +107,7 @@ def _shown(setting: Setting[Any], value: object) -> str:
 
 def _as_json(config: OtelConfig, unknown: Mapping[str, str | None], *, changed: bool) -> dict[str, Any]:
     from codeanatomy_distro import settings  # start-up cost
+    from codeanatomy_distro.variable_names import flag
 
     return {
         "settings": [
@@ -120,6 +121,7 @@ def _as_json(config: OtelConfig, unknown: Mapping[str, str | None], *, changed: 
                 "type": setting.kind.label,
                 "allowed": setting.kind.allowed,
                 "aliases": list(setting.aliases),
+                "flag": f"--{flag(setting.name)}",
                 "secret": setting.secret,
                 "help": setting.help,
             }

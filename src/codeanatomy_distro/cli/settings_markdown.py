@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.profiles import PROFILES
+from codeanatomy_distro.variable_names import flag
 
 if TYPE_CHECKING:
     from codeanatomy_distro.setting import Setting
@@ -26,9 +27,11 @@ Everything is set by environment variables. `codeanatomy-otel settings` shows wh
   profile, and that over the defaults. A setting of one signal wins over the one of all signals, a variable over those
   listed as also read.
 - A value that can't be used stops nothing: one warning names the variable, the value, the reason and what is used.
-- Under `opentelemetry-instrument` each setting is a flag as well: `--traces_sampler always_on` for
-  `OTEL_TRACES_SAMPLER`, `--codeanatomy_otel_profile ci` for `CODEANATOMY_OTEL_PROFILE`.
+- `opentelemetry-instrument` has a flag for each setting, which wins over its variable;
+  `opentelemetry-instrument --help` lists them with their help.
 - A setting with a place in the declarative file (`OTEL_CONFIG_FILE`) is taken from there when the file has it.
+  `tools/otel/sdk-config.yaml` is a file that equals the defaults. It needs
+  `pip install 'codeanatomy-distro[file-config]'`.
 """
 
 
@@ -50,6 +53,7 @@ def _entry(setting: Setting[Any]) -> str:
         facts.append("secret: never shown")
     old = dict.fromkeys(setting.deprecated, " (old name)")
     facts += [f"also read: `{alias}`{old.get(alias, '')}" for alias in setting.aliases]
+    facts.append(f"flag: `--{flag(setting.name)}`")
     if setting.place:
         facts.append(f"in a declarative file: `{setting.place}`")
     return f"### `{setting.name}`\n\n{setting.help}\n\n" + "\n".join(f"- {fact}" for fact in facts) + "\n"

@@ -21,6 +21,8 @@ from codeanatomy_distro.cli.report_environment import child_environment, instrum
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.e2e
+
 REPORT = """
 import argparse, sys
 from codeanatomy_distro.cli import report

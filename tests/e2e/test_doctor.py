@@ -6,29 +6,21 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
-import venv
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from codeanatomy_distro.testing.otlp_behaviour import Behaviour
-from codeanatomy_distro.testing.receiver import OtlpReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from codeanatomy_distro.testing.receiver import OtlpReceiver
+
+pytestmark = pytest.mark.e2e
 
 SCREEN = 24
-SITE = Path(sysconfig.get_path("purelib"))
-SOURCE = Path(__file__).parents[2] / "src"
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    """Receive OTLP on loopback."""
-    with OtlpReceiver() as receiving:
-        yield receiving
 
 
 def _doctor(*arguments: str, python: str = sys.executable, **environ: str) -> tuple[int, str]:
@@ -80,6 +72,21 @@ def test_dead_collector() -> None:
     assert code == 1
     assert "1. no Collector for traces, metrics and logs at http://127.0.0.1:1" in screen
     assert "-> start the Collector there, or set OTEL_EXPORTER_OTLP_ENDPOINT" in screen
+
+
+def test_cures_name_what_to_do() -> None:
+    """A package to install, a name that was meant and the variable of one signal are told as what to do."""
+    code, screen = _doctor(
+        OTEL_PROPAGATORS="jaeger",
+        OTEL_TRACES_SAMPLER="alwayson",
+        OTEL_TRACES_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="console",
+        OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="http://127.0.0.1:1",
+    )
+    assert code == 1
+    assert "-> pip install opentelemetry-propagator-jaeger" in screen
+    assert "-> write always_on in OTEL_TRACES_SAMPLER, or unset it" in screen
+    assert "-> start the Collector there, or set OTEL_EXPORTER_OTLP_LOGS_ENDPOINT to where it is" in screen
 
 
 def test_a_collector_that_refuses(receiver: OtlpReceiver) -> None:
@@ -147,36 +154,14 @@ def test_a_slow_detector(tmp_path: Path, receiver: OtlpReceiver) -> None:
     assert "-> export OTEL_EXPERIMENTAL_RESOURCE_DETECTORS=process" in screen
 
 
-@pytest.fixture
-def without_grpc(tmp_path: Path) -> str:
-    """Make an environment with all packages of this one but the gRPC exporter; return its Python."""
-    links = tmp_path / "packages"
-    left_out = {"opentelemetry", "opentelemetry_exporter_otlp_proto_grpc"}
-    links.mkdir()
-    for entry in SITE.iterdir():
-        if entry.name.split("-")[0] not in left_out and not entry.name.endswith(".pth"):
-            (links / entry.name).symlink_to(entry)
-    # The packages of OpenTelemetry share folders: those on the way to the one left out are made anew.
-    way = ["opentelemetry", "exporter", "otlp", "proto", "grpc"]
-    for depth in range(1, len(way)):
-        (links / Path(*way[:depth])).mkdir()
-        for entry in (SITE / Path(*way[:depth])).iterdir():
-            if entry.name != way[depth]:
-                (links / Path(*way[:depth]) / entry.name).symlink_to(entry)
-    folder = tmp_path / "environment"
-    venv.create(folder, with_pip=False)
-    site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    (site / "links.pth").write_text(f"{links}\n{SOURCE}\n", encoding="utf-8")
-    return str(folder / "bin/python")
-
-
-def test_missing_exporter_package(without_grpc: str, receiver: OtlpReceiver) -> None:
+def test_missing_exporter_package(python_without: Callable[[str, str], str], receiver: OtlpReceiver) -> None:
     """Where the exporter of the protocol is not installed, the package and its install line are told."""
-    code, screen = _doctor(python=without_grpc, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.http_endpoint)
+    python = python_without("opentelemetry-exporter-otlp-proto-grpc", "opentelemetry/exporter/otlp/proto/grpc")
+    code, screen = _doctor(python=python, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.http_endpoint)
     text = " ".join(screen.split())
     assert code == 1
     assert "it needs the package opentelemetry-exporter-otlp-proto-grpc; using http/protobuf" in text
-    assert "-> pip install 'opentelemetry-exporter-otlp-proto-grpc" in text
+    assert "-> pip install opentelemetry-exporter-otlp-proto-grpc" in text
 
 
 def test_bad_file(tmp_path: Path, receiver: OtlpReceiver) -> None:
@@ -188,7 +173,7 @@ def test_bad_file(tmp_path: Path, receiver: OtlpReceiver) -> None:
     text = " ".join(screen.split())
     assert code == 1
     assert "attribute_count_limit) (line 3); using the variables and the defaults" in text
-    assert "-> mend it, or unset it" in text
+    assert f"-> mend {path}, or unset OTEL_CONFIG_FILE" in text
 
 
 def test_a_typing_error_in_a_name(receiver: OtlpReceiver) -> None:
