@@ -1,10 +1,13 @@
 """What redaction costs: a span of ten attributes, and texts of a megabyte. Prints one line a figure.
 
+Of a megabyte it also prints for how long at most another thread of the program got no turn.
+
 Usage: python benchmarks/redaction.py
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from itertools import cycle
 from typing import TYPE_CHECKING
@@ -86,6 +89,18 @@ def text_cost(redactor: Redactor, text: str) -> float:
     return microseconds(lambda: redactor.text(text), 1) / 1000
 
 
+def longest_pause(redactor: Redactor, text: str) -> float:
+    """Return for how many milliseconds at most another thread waited for its turn while a text was redacted."""
+    thread = threading.Thread(target=redactor.text, args=(text,))
+    thread.start()
+    longest, last = 0.0, time.perf_counter()
+    while thread.is_alive():
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    thread.join()
+    return longest * 1000
+
+
 def main() -> None:
     """Print the figures."""
     for mode in ("standard", "strict"):
@@ -99,7 +114,8 @@ def main() -> None:
         for name, piece in HOSTILE.items():
             text = piece * (1_000_000 // len(piece))
             whole, half = text_cost(redactor, text), text_cost(redactor, text[: len(text) // 2])
-            print(f"{mode:9} 1 MB of {name:22} {whole:7.1f} ms, half of it {half:7.1f} ms")
+            pause = min(longest_pause(redactor, text) for _ in range(3))
+            print(f"{mode:9} 1 MB of {name:22} {whole:7.1f} ms, half of it {half:7.1f} ms, others wait {pause:6.1f} ms")
 
 
 if __name__ == "__main__":

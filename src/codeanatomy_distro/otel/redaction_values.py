@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, cast
 
 from codeanatomy_distro.otel import redaction_patterns as patterns
 from codeanatomy_distro.otel.redaction_patterns import MASK, Rule
+from codeanatomy_distro.otel.redaction_windows import WINDOW, sub_in_windows, windows
 
 __all__ = ["RedactionRules", "ValueRedactor", "create_rules"]
 
@@ -22,6 +23,7 @@ _SUSPECT_TOKEN: Final = re.compile(
 )
 _SHORTEST_TOKEN: Final = 15
 _SUSPECT_OPTION: Final = re.compile(r"-[A-Za-z][\w.-]{0,40}\s", re.ASCII)
+_LONGEST_SIGN: Final = 64
 _SUSPECT_STRICT: Final = re.compile(r"[/\\=:%@]", re.ASCII)
 _LIBRARY_MARK: Final = re.compile(patterns.LIBRARY_MARK, re.ASCII)
 _STACK_TRACE: Final = "exception.stacktrace"
@@ -207,11 +209,8 @@ class ValueRedactor:
 
     def _judge_text(self, text: str) -> str | Literal[True]:
         clean: str | Literal[True] = True
-        if (
-            self._rules.suspect.search(text)
-            or (len(text) >= _SHORTEST_TOKEN and _SUSPECT_TOKEN.search(text))
-            or ("-" in text and _SUSPECT_OPTION.search(text))
-        ):
+        suspect = self._suspect(text) if len(text) <= WINDOW else any(map(self._suspect, windows(text, _LONGEST_SIGN)))
+        if suspect:
             redacted = self._redact(text)
             clean = True if redacted == text else redacted
         if len(text) <= _CACHED_LENGTH:
@@ -220,14 +219,21 @@ class ValueRedactor:
             self._texts[text] = clean
         return clean
 
+    def _suspect(self, text: str) -> bool:
+        return bool(
+            self._rules.suspect.search(text)
+            or (len(text) >= _SHORTEST_TOKEN and _SUSPECT_TOKEN.search(text))
+            or ("-" in text and _SUSPECT_OPTION.search(text))
+        )
+
     def _redact(self, text: str) -> str:
         # One pass leaves nothing private. More are taken until the text stays as it is, for the rare one where a mask
         # beside other text looks like something new; so that a second redactor changes nothing either.
         for _ in range(_PASSES):
             before = text
             if self._rules.inside_root is not None:
-                text = self._rules.inside_root.sub(r"\1", text)
-            text = self._rules.private.sub(self._mask, text)
+                text = sub_in_windows(self._rules.inside_root, _edge, text)
+            text = sub_in_windows(self._rules.private, self._mask, text)
             if text == before:
                 break
         return text
@@ -241,6 +247,10 @@ class ValueRedactor:
             if marks:
                 return found[:kept] + found[marks[-1] :]
         return masked
+
+
+def _edge(match: re.Match[str]) -> str:
+    return match[1]
 
 
 def _places_only(stack_trace: str) -> str:
