@@ -13,6 +13,7 @@ from codeanatomy_distro import settings
 from codeanatomy_distro.otel.config import OtelConfig, report_problems, resolve_otel_config
 from codeanatomy_distro.otel.sdk_environment import usable_environment
 from codeanatomy_distro.setting import Origin, Problem
+from codeanatomy_distro.setting_kinds import BadValue
 
 TEXTS = st.one_of(
     st.sampled_from(
@@ -38,7 +39,33 @@ TEXTS = st.one_of(
     ),
     st.text(alphabet=st.characters(exclude_characters="\0"), max_size=20),
 )
-ENVIRONMENTS = st.dictionaries(st.sampled_from(sorted(settings.by_name())), TEXTS, max_size=8)
+# Those that are checked together.
+RELATED = (
+    (settings.BSP_MAX_QUEUE_SIZE, settings.BSP_MAX_EXPORT_BATCH_SIZE),
+    (settings.BLRP_MAX_QUEUE_SIZE, settings.BLRP_MAX_EXPORT_BATCH_SIZE),
+    (settings.TRACES_SAMPLER, settings.TRACES_SAMPLER_ARG, settings.SAMPLING_RULES),
+    (settings.PROFILE, settings.TRACES_SAMPLER, settings.TRACES_SAMPLER_ARG),
+    (settings.OTLP_PROTOCOL, settings.OTLP_ENDPOINT, settings.OTLP_INSECURE),
+    (settings.SIGNAL_PROTOCOL["logs"], settings.SIGNAL_ENDPOINT["logs"], settings.SIGNAL_INSECURE["logs"]),
+    (settings.SIGNAL_EXPORTER["metrics"], settings.OTLP_PROTOCOL),
+    (settings.OTLP_CLIENT_KEY, settings.OTLP_CLIENT_CERTIFICATE),
+    (settings.PYTHON_DISTRO, settings.PYTHON_CONFIGURATOR),
+)
+VALUES = st.one_of(
+    TEXTS,
+    st.integers(-1, 5000).map(str),
+    st.floats().map(str),
+    st.sampled_from(
+        [
+            "always_on", "traceidratio", "codeanatomy", "production", "ci", "grpc", "HTTP", "false", "console",
+            "http://h:1", "https://h:1", "h:1", "unix:///run/x.sock", __file__, '[{"rule": "a", "ratio": 1}]', "none",
+        ]
+    ),
+)  # fmt: skip
+ENVIRONMENTS = st.one_of(
+    st.dictionaries(st.sampled_from(sorted(settings.by_name())), TEXTS, max_size=8),
+    st.sampled_from(RELATED).flatmap(lambda rows: st.fixed_dictionaries({row.name: VALUES for row in rows})),
+)
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -82,6 +109,7 @@ def test_nothing_that_a_user_sets_raises(environ: dict[str, str]) -> None:
     config = resolve_otel_config(environ)
     variables = [problem.variable for problem in config.problems]
     assert len(variables) == len(set(variables))
+    assert {name for name in _read(config) & environ.keys() if _is_bad(name, environ[name])} <= set(variables)
     assert set(variables) <= set(environ)
     mended = dict(environ)
     for name, usable in usable_environment(config).items():
@@ -93,6 +121,19 @@ def test_nothing_that_a_user_sets_raises(environ: dict[str, str]) -> None:
     assert again.problems == ()
     for setting in settings.TABLE:
         assert again[setting] == config[setting], setting.name
+
+
+def _read(config: OtelConfig) -> set[str]:
+    """Return the variables that were read: of each setting the strongest that is set."""
+    return {one.variable for one in config.values.values() if one.variable is not None}
+
+
+def _is_bad(name: str, raw: str) -> bool:
+    try:
+        settings.by_name()[name].kind.parse(raw.strip())
+    except BadValue:
+        return True
+    return False
 
 
 def test_usable_environment_changes_only_what_others_would_stumble_over() -> None:

@@ -67,6 +67,31 @@ def test_a_bare_address_is_secure_where_insecure_is_false() -> None:
     assert resolve_otel_config(environ)[settings.OTLP_ENDPOINT] == "https://collector:4317"
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "insecure", "used"),
+    [
+        ("http://h:4317", "false", "plain text"),
+        ("https://h:4317", "true", "TLS"),
+        ("", "false", "plain text"),
+        ("http://h:4317", "true", ""),
+        ("https://h:4317", "false", ""),
+        ("h:4317", "false", ""),
+        ("unix:///run/otel.sock", "false", ""),
+    ],
+)
+def test_a_scheme_that_contradicts_insecure_is_told(endpoint: str, insecure: str, used: str) -> None:
+    """Nobody is left to think an export secure that is not: the endpoint's scheme decides, and that is told."""
+    for signal in ("", "LOGS_"):
+        lines = _lines(
+            {
+                f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT": endpoint,
+                f"OTEL_EXPORTER_OTLP_{signal}INSECURE": insecure,
+            }
+        )
+        assert len(lines) == bool(used)
+        assert all(line.endswith(f"; using {used}") and f"{signal}INSECURE='{insecure}'" in line for line in lines)
+
+
 def test_a_protocol_without_its_package_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the exporter of a protocol is not installed, the other takes its place, and the package is named."""
     monkeypatch.setitem(
@@ -100,4 +125,5 @@ def test_rules_that_no_sampler_reads_are_told() -> None:
     """Sampling rules under another sampler are not ignored in silence."""
     environ = {"CODEANATOMY_OTEL_SAMPLING_RULES": '[{"rule": "all", "ratio": 1}]'}
     assert "set OTEL_TRACES_SAMPLER=codeanatomy" in _lines(environ)[0]
+    assert resolve_otel_config(environ)[settings.SAMPLING_RULES] is None
     assert _lines({**environ, "OTEL_TRACES_SAMPLER": "codeanatomy"}) == []

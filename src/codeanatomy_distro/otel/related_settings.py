@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
-from codeanatomy_distro.otel.sampling_rules import SamplingRule, parse_rules
 from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting
 from codeanatomy_distro.setting_kinds import BadValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from codeanatomy_distro.otel.sampling_rules import SamplingRule
 
 __all__ = ["DEFAULT_RATIO", "RATIO_SAMPLERS", "repair_related"]
 
@@ -30,6 +31,7 @@ Values = dict[str, Resolved[Any]]
 def repair_related(values: Values, problems: list[Problem], environ: Mapping[str, str]) -> tuple[SamplingRule, ...]:
     """Repair `values` in place, tell what was repaired in `problems`, and return the rules of the sampler."""
     _choose_schemes(values, environ)
+    _repair_insecure(values, problems)
     for batch, queue in (
         (settings.BSP_MAX_EXPORT_BATCH_SIZE, settings.BSP_MAX_QUEUE_SIZE),
         (settings.BLRP_MAX_EXPORT_BATCH_SIZE, settings.BLRP_MAX_QUEUE_SIZE),
@@ -53,6 +55,27 @@ def _choose_schemes(values: Values, environ: Mapping[str, str]) -> None:
         if given.variable is not None and asked is False and "://" not in environ.get(given.variable, "://"):
             secure = given.value.replace("http://", "https://", 1) if given.value else None
             values[endpoint.name] = Resolved(secure, given.origin, given.variable)
+
+
+def _repair_insecure(values: Values, problems: list[Problem]) -> None:
+    """See that nobody thinks an export secure, or plain, whose endpoint has a scheme that says otherwise."""
+    told = {problem.variable for problem in problems}
+    endpoints = {None: settings.OTLP_ENDPOINT, **settings.SIGNAL_ENDPOINT}
+    for signal, endpoint in endpoints.items():
+        row = settings.OTLP_INSECURE if signal is None else settings.SIGNAL_INSECURE[signal]
+        asked = values[row.name]
+        url = values[endpoint.name].value or values[settings.OTLP_ENDPOINT.name].value or "http:// by default"
+        plain = url.startswith("http:")
+        if asked.value is None or asked.value == plain or url.startswith("unix:"):
+            continue
+        values[row.name] = Resolved(None, Origin.DEFAULT, asked.variable)
+        if asked.variable not in told:
+            reason = f"the endpoint's scheme says otherwise ({url.partition(':')[0]}://)"
+            problems.append(
+                Problem(
+                    asked.variable or row.name, row.kind.write(asked.value), reason, "plain text" if plain else "TLS"
+                )
+            )
 
 
 def _repair_batch(batch: Setting[int], queue: Setting[int], values: Values, problems: list[Problem]) -> None:
@@ -158,16 +181,20 @@ def _read_rules(values: Values, problems: list[Problem]) -> tuple[SamplingRule, 
     given = values[row.name]
     if given.value is None:
         return ()
+    from codeanatomy_distro.otel.sampling_rules import parse_rules  # start-up cost: few have rules
+
     try:
         rules, reason = parse_rules(given.value)
     except BadValue as bad:
         problems.append(Problem(row.name, given.value, str(bad), "no rules"))
         values[row.name] = Resolved(None, Origin.DEFAULT, given.variable)
         return ()
+    sampler = settings.TRACES_SAMPLER.name
+    if values[sampler].value != settings.DISTRO_NAME:
+        rules = ()
+        reason = reason or f"only the sampler {settings.DISTRO_NAME} reads rules: set {sampler}={settings.DISTRO_NAME}"
     if reason:
         problems.append(Problem(row.name, given.value, reason, f"the other {len(rules)}" if rules else "no rules"))
-    elif values[settings.TRACES_SAMPLER.name].value != settings.DISTRO_NAME:
-        name = settings.DISTRO_NAME
-        reason = f"only the sampler {name} reads rules: set {settings.TRACES_SAMPLER.name}={name}"
-        problems.append(Problem(row.name, given.value, reason, "no rules"))
+    if not rules:
+        values[row.name] = Resolved(None, Origin.DEFAULT, given.variable)
     return rules
