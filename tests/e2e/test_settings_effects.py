@@ -74,6 +74,14 @@ def broken(argument):
 def no_sampler(argument):
     return "no sampler"
 """
+# Loaded while the API is imported: it can't import what needs the API.
+CONTEXT = """
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+
+
+class Context(ContextVarsRuntimeContext):
+    pass
+"""
 ENTRY_POINTS = """
 [opentelemetry_traces_exporter]
 plugin = the_plugin:Exporter
@@ -81,6 +89,8 @@ plugin = the_plugin:Exporter
 plugin = the_plugin:Ids
 [opentelemetry_resource_detector]
 plugin = the_plugin:Detector
+[opentelemetry_context]
+plugin = the_context:Context
 [opentelemetry_propagator]
 plugin = the_plugin:Propagator
 [opentelemetry_traces_sampler]
@@ -97,15 +107,17 @@ def _install_plugin(folder: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: the-plugin\nVersion: 1.0\n", encoding="utf-8")
     (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
     (folder / "the_plugin.py").write_text(PLUGIN, encoding="utf-8")
+    (folder / "the_context.py").write_text(CONTEXT, encoding="utf-8")
 
 
 def test_plug_ins_by_entry_point(
     run_program: Callable[..., Any], write_program: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """Exporter, sampler with argument, ids, detector and propagator of an installed package are used by their names."""
+    """Exporter, sampler with argument, ids, detector, context and propagator of a package are used by their names."""
     _install_plugin(tmp_path)
     program = (
-        "from opentelemetry import propagate, trace\n"
+        "from opentelemetry import context, propagate, trace\n"
+        "print('context:', type(context._RUNTIME_CONTEXT).__name__)\n"
         "trace.get_tracer('app').start_span('x').end()\n"
         "carrier = {}\npropagate.inject(carrier)\nprint(carrier)\n"
     )
@@ -121,11 +133,12 @@ def test_plug_ins_by_entry_point(
             "OTEL_PYTHON_ID_GENERATOR": "plugin",
             "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "plugin",
             "OTEL_PROPAGATORS": "plugin",
+            "OTEL_PYTHON_CONTEXT": "plugin",
         },
     )
     assert ended.stderr == ""
     assert sorted(ended.stdout.splitlines()) == sorted(
-        ["sampler: its argument", "{'x-plugin': 'injected'}", "x abc codeanatomy.default detected"]
+        ["context: Context", "sampler: its argument", "{'x-plugin': 'injected'}", "x abc codeanatomy.default detected"]
     )
 
 
@@ -269,6 +282,36 @@ def test_a_declarative_file_under_the_command(
     if not disabled:
         assert receiver.spans[0].attributes["codeanatomy.run_id"]
         assert receiver.spans[0].resource.attributes["service.name"] == "codeanatomy"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('file_format: "9.0"\n', "file_format '9.0'"),
+        ('file_format: "1.0"\ntracer_provider:\n  processors: [\n', "line 4"),
+        ('file_format: "1.0"\nattribute_limits: {attribute_count_limit: many}\n', "(line 2)"),
+        (None, "no such file"),
+    ],
+)
+def test_a_bad_declarative_file_under_the_command(  # noqa: PLR0913, PLR0917 - fixtures
+    text: str | None,
+    reason: str,
+    run_program: Callable[..., Any],
+    write_program: Callable[[str], str],
+    receiver: OtlpReceiver,
+    tmp_path: Path,
+) -> None:
+    """A file that can't be used is one message with its place, and the program runs with its telemetry."""
+    path = tmp_path / "sdk.yaml"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    program = "from opentelemetry import trace\ntrace.get_tracer('app').start_span('x').end()\nprint('done')\n"
+    ended = run_program(write_program(program), receiver=receiver, environ={"OTEL_CONFIG_FILE": str(path)})
+    assert (ended.code, ended.stdout) == (0, "done\n")
+    (line,) = ended.stderr.splitlines()
+    assert reason in line
+    assert line.endswith("; using the variables and the defaults")
+    assert [span.name for span in receiver.spans] == ["x"]
 
 
 @pytest.mark.parametrize("route", ["PYTHONPATH", "configure_otel"])
