@@ -341,6 +341,14 @@ def test_clear_forgets_what_came() -> None:
         assert not receiver.telemetry
 
 
+def test_take_gives_what_came_once() -> None:
+    """Each item is in one answer of take() and in no later one."""
+    with OtlpReceiver() as receiver:
+        send_span(receiver, "http/protobuf")
+        assert [span.name for span in receiver.take().spans] == ["sent"]
+        assert not receiver.take()
+
+
 def test_the_answer_can_be_changed_while_it_runs() -> None:
     """A new respond holds from the next request on."""
     with OtlpReceiver(lambda _: Behaviour(status=400)) as receiver:

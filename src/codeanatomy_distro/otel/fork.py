@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,12 +21,18 @@ if TYPE_CHECKING:
 __all__ = ["watch"]
 
 _WARNS: Final = sys.version_info >= (3, 12)  # of a fork of a process with threads
+_THREADS: Final = Path("/proc/self/task")
+# What gRPC calls its own threads, as far as Linux keeps a name. The last connection being closed, all of them end.
+_OF_GRPC: Final = ("grpc_", "event_engine", "lifeguard", "default-executo", "resolver-execut", "timer_manager")
+_GRPC_ENDS: Final = 0.5  # seconds; it takes 0 to 30 ms
+_GRPC_STAYS: Final = 0.02  # after it did not end in time: the program has connections of its own, or one hangs
 
 
 class _Forking:
     """What is known between the hooks of one fork; hooks of two forks can't overlap, for both run in one process."""
 
     single_threaded: bool = False
+    patience: float = _GRPC_ENDS
     mask: Collection[int] | None = None
 
 
@@ -49,11 +57,12 @@ def _call(this: weakref.ref[Lifecycle], action: Callable[[Lifecycle], None]) -> 
 
 def _before(lifecycle: Lifecycle) -> None:
     # A child that gets a signal before Python has made it a child forgets it: pending Python handlers are cleared.
-    # It would
-    # then live on where the default action would have ended it, and its parent wait for ever.
+    # It would then live on where the default action would have ended it, and its parent wait for ever.
     _Forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     lifecycle.before_fork()
-    _Forking.single_threaded = _WARNS and _count_threads() == 1
+    if "codeanatomy_distro.otel.otlp_grpc" in sys.modules:
+        _Forking.patience = _GRPC_ENDS if _wait_for_grpc(_Forking.patience) else _GRPC_STAYS
+    _Forking.single_threaded = _WARNS and len(_thread_names()) == 1
 
 
 def _in_parent(lifecycle: Lifecycle) -> None:
@@ -74,9 +83,25 @@ def _unblock() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _count_threads() -> int:
-    """Return how many threads the process has, those of C libraries included; 0 where that can't be known."""
-    try:
-        return len(list(Path("/proc/self/task").iterdir()))
-    except OSError:
-        return 0
+def _wait_for_grpc(timeout: float) -> bool:
+    """Wait until gRPC has ended its threads, the connections being closed; return whether it has.
+
+    It does so on a thread of its own, and holds a lock meanwhile that every later use of gRPC needs. A child that is
+    forked just then inherits the lock without its owner, and hangs with its first export, the interpreter lock in hand.
+    """
+    end = time.monotonic() + timeout
+    while any(name.startswith(_OF_GRPC) for name in _thread_names()):
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.0005)
+    return True
+
+
+def _thread_names() -> list[str]:
+    """Return the names of the process's threads, those of C libraries included; none where they can't be known."""
+    names: list[str] = []
+    with suppress(OSError):  # there is no such folder
+        for thread in _THREADS.iterdir():
+            with suppress(OSError):  # it has ended meanwhile
+                names.append((thread / "comm").read_text(encoding="utf-8", errors="replace"))
+    return names

@@ -107,6 +107,13 @@ class Inbox:
         with self._changed:
             return self._changed.wait_for(predicate, timeout)
 
+    def take(self) -> Telemetry:
+        """Return what the accepted requests held and forget it, with nothing lost in between."""
+        with self._changed:
+            taken = self.telemetry
+            self.clear()
+            return taken
+
     def clear(self) -> None:
         """Forget everything received."""
         with self._changed:

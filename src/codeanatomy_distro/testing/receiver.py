@@ -132,6 +132,10 @@ class OtlpReceiver:
         message = f"{len(self.requests)} requests within {timeout:g} s, not {count}"
         raise TimeoutError(message)
 
+    def take(self) -> Telemetry:
+        """Return everything accepted since the last time and forget it: for a program that sends without end."""
+        return self._inbox.take()
+
     def clear(self) -> None:
         """Forget what was received so far."""
         self._inbox.clear()
