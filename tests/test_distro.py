@@ -7,7 +7,7 @@ import os
 import pytest
 from opentelemetry.instrumentation.dependencies import DependencyConflict, DependencyConflictError
 
-from codeanatomy_distro.distro import CodeAnatomyDistro, take_flags
+from codeanatomy_distro.distro import CodeAnatomyDistro, hide_instrumentors, show_instrumentors, take_flags
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +68,23 @@ def test_flags_become_variables() -> None:
     }
     take_flags(environ)
     assert environ == {"CODEANATOMY_OTEL_PROFILE": "ci", "OTEL_LOG_LEVEL": "info"}
+
+
+@pytest.mark.parametrize("given", [None, "", "requests, flask"])
+def test_what_is_hidden_from_the_command_comes_back(environment: dict[str, str], given: str | None) -> None:
+    """Names are added to what the user disabled until they are shown again; then the variable is as it was."""
+    name = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+    if given is not None:
+        environment[name] = given
+    before = dict(environment)
+    hide_instrumentors(["datafusion"])
+    hide_instrumentors(["hamilton"])
+    shown = environment[name].split(",")
+    assert shown[-2:] == ["datafusion", "hamilton"]
+    assert shown[:-2] == ["requests", "flask"] * bool(given)
+    show_instrumentors()
+    show_instrumentors()
+    assert environment == before
 
 
 class _Entry:

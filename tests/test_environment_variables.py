@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.environment_variables import is_without_flags
 from codeanatomy_distro.variable_names import flag, names_of_others, undeclared_names, unknown_names
 
 COMMAND = "import sys; from opentelemetry.instrumentation.auto_instrumentation import run; run()"
@@ -64,6 +65,35 @@ def test_importing_the_module_chooses(variables: dict[str, str], chosen: str) ->
     done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == chosen
     assert len(done.stderr.splitlines()) == (variables.get("OTEL_PYTHON_DISTRO") == "bogus")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "without"),
+    [
+        (["/env/bin/opentelemetry-instrument", "python", "-h"], True),
+        (["opentelemetry-instrument.exe", "python"], True),
+        (["opentelemetry-instrument", "--traces_exporter", "none", "python"], False),
+        (["opentelemetry-instrument"], False),
+        (["pytest", "tests"], False),
+        ([], False),
+    ],
+)
+def test_a_command_without_flags_is_told(arguments: list[str], without: bool) -> None:  # noqa: FBT001 - the expectation
+    """What the command is given before the program decides, not what the program is given."""
+    assert is_without_flags(arguments) is without
+
+
+def test_without_flags_the_table_is_not_even_read() -> None:
+    """The command that only starts a program chooses our distro, and loads no settings for it."""
+    program = (
+        "import os, sys; sys.argv = ['opentelemetry-instrument', 'python']\n"
+        "import codeanatomy_distro.environment_variables as names\n"
+        "print(os.environ['OTEL_PYTHON_DISTRO'], 'codeanatomy_distro.settings' in sys.modules, "
+        "[name for name in dir(names) if name.startswith('OTEL_')])"
+    )
+    environ = {"PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("codeanatomy False []\n", "")
 
 
 @pytest.mark.parametrize(

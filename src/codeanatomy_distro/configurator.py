@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.distro import hide_instrumentors
 
 __all__ = ["CodeAnatomyConfigurator"]
 
@@ -20,14 +21,23 @@ class CodeAnatomyConfigurator:
     """
 
     def configure(self, *, auto_instrumentation_version: str | None = None, **_: Any) -> None:  # noqa: ANN401 - upstream's own
-        """Set up telemetry for this process from its environment; never raises."""
+        """Set up telemetry for this process from its environment, and our instrumentors; never raises.
+
+        Where another distro was chosen, the instrumentors are that one's to load.
+        """
+        chosen = settings.current(settings.PYTHON_DISTRO) == settings.DISTRO_NAME
         if settings.current(settings.SDK_DISABLED):
+            if chosen:
+                hide_instrumentors("*")
             return
         # Start-up cost: a process whose telemetry is off needs none of it.
         from codeanatomy_distro.otel.bootstrap import OtelBootstrapOptions, configure_otel
+        from codeanatomy_distro.otel.instrumentors import load_ours
 
         try:
             overrides = {"telemetry.auto.version": auto_instrumentation_version}
             configure_otel(options=OtelBootstrapOptions(resource_overrides=overrides, load_instrumentors=False))
         except Exception as error:
             _logger.warning("telemetry is off, for it could not be set up: %s", error, exc_info=error)
+        if chosen:
+            hide_instrumentors(load_ours())

@@ -2,7 +2,7 @@
 
 It makes a flag of each ``OTEL_`` name of such modules, ``--traces_sampler`` of ``OTEL_TRACES_SAMPLER``. Here stand
 those of our table that no other module declares, for the command refuses a flag that two declare. Our own variables
-bear an ``OTEL_`` in front here, ``--codeanatomy_otel_profile``, which the distro takes off.
+bear an ``OTEL_`` in front here, ``--codeanatomy_profile``, which the distro takes off.
 
 Importing it also chooses our distro. The command takes whichever its directory listing shows first; when
 `opentelemetry-distro` sits beside us that is a matter of luck. A distro that the user names, by variable or by flag,
@@ -14,16 +14,22 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Final
+import sys
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
 
-from opentelemetry.util import _importlib_metadata as metadata
+from codeanatomy_distro.plugins import entry_points
+from codeanatomy_distro.setting import DISTRO_NAME
 
-from codeanatomy_distro import settings
-from codeanatomy_distro.setting import environment, resolve
-from codeanatomy_distro.variable_names import undeclared_names
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.metadata import EntryPoint
 
-__all__ = ["choose_distro"]
+__all__ = ["choose_distro", "is_without_flags"]
 
+_COMMAND: Final = "opentelemetry-instrument"
+_DISTRO: Final = "OTEL_PYTHON_DISTRO"
+_CONFIGURATOR: Final = "OTEL_PYTHON_CONFIGURATOR"
 _DISTRO_GROUP: Final = "opentelemetry_distro"
 _CONFIGURATOR_GROUP: Final = "opentelemetry_configurator"
 _logger = logging.getLogger("codeanatomy_distro")
@@ -31,26 +37,39 @@ _logger = logging.getLogger("codeanatomy_distro")
 
 def choose_distro() -> None:
     """Choose our distro unless the user chose; choose the rest of what the user chose half of."""
-    environ = environment()
+    environ = os.environ
+    if not (environ.get(_DISTRO, "").strip() or environ.get(_CONFIGURATOR, "").strip()):
+        environ[_DISTRO] = DISTRO_NAME
+        return
+    # Start-up cost: the table is not needed where nobody chose.
+    from codeanatomy_distro import settings
+    from codeanatomy_distro.setting import resolve
+
     distro, problems = resolve(settings.PYTHON_DISTRO, environ)
     configurator = resolve(settings.PYTHON_CONFIGURATOR, environ)[0].value
     for problem in problems:
         _logger.warning("%s", problem)
     if problems or not (distro.value or configurator):
-        os.environ[settings.PYTHON_DISTRO.name] = settings.DISTRO_NAME
-    elif distro.value and not environ.get(settings.PYTHON_CONFIGURATOR.name, "").strip():
-        _set(settings.PYTHON_CONFIGURATOR.name, _companion(_DISTRO_GROUP, distro.value, _CONFIGURATOR_GROUP))
+        environ[_DISTRO] = DISTRO_NAME
+    elif distro.value and not environ.get(_CONFIGURATOR, "").strip():
+        _set(_CONFIGURATOR, _companion(_DISTRO_GROUP, distro.value, _CONFIGURATOR_GROUP))
     elif configurator and not distro.value:
-        _set(settings.PYTHON_DISTRO.name, _companion(_CONFIGURATOR_GROUP, configurator, _DISTRO_GROUP))
+        _set(_DISTRO, _companion(_CONFIGURATOR_GROUP, configurator, _DISTRO_GROUP))
+
+
+def is_without_flags(arguments: Sequence[str]) -> bool:
+    """Return whether a process with that command line is the command, told no more than what to start."""
+    named = bool(arguments) and PurePath(arguments[0]).stem == _COMMAND
+    return named and len(arguments) > 1 and not arguments[1].startswith("-")
 
 
 def _companion(group: str, name: str, wanted: str) -> str | None:
     """Return the name in the group `wanted` of what comes from the package that `name` in `group` comes from."""
-    packages = {_package(entry) for entry in metadata.entry_points(group=group, name=name)}
-    return next((entry.name for entry in metadata.entry_points(group=wanted) if _package(entry) in packages), None)
+    packages = {_package(entry) for entry in entry_points(group=group, name=name)}
+    return next((entry.name for entry in entry_points(group=wanted) if _package(entry) in packages), None)
 
 
-def _package(entry: metadata.EntryPoint) -> str | None:
+def _package(entry: EntryPoint) -> str | None:
     return entry.dist.name if entry.dist is not None else None
 
 
@@ -59,7 +78,16 @@ def _set(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-# Which names are missing depends on what is installed: one that another package declares in its next version must not
-# become a flag twice, for then the command starts no program at all.
-globals().update({name: name for name in undeclared_names()})
 choose_distro()
+if not is_without_flags(sys.argv):
+    # Start-up cost: who gives no flag needs no names of any, and the command takes its time to make each a flag.
+    from codeanatomy_distro import variable_names
+
+    # Which names are missing depends on what is installed: one that another package declares in its next version must
+    # not become a flag twice, for then the command starts no program at all.
+    globals().update({name: name for name in variable_names.undeclared_names()})
+    if not {"-h", "--help"}.isdisjoint(sys.argv):
+        from codeanatomy_distro import flag_help  # as above: only for who asks
+
+        if flag_help.is_help_wanted(sys.argv):
+            flag_help.add_flag_help()

@@ -1,7 +1,7 @@
 """Who was chosen: tells when another distro or configurator won by chance, or when a chosen name does not exist.
 
 It is a hook that `opentelemetry-instrument`, ``PYTHONPATH`` injection and `initialize()` all call before the
-instrumentors, whichever distro was loaded.
+instrumentors, whichever distro was loaded. Ours is done then with what it hid from the command.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.distro import show_instrumentors
 from codeanatomy_distro.setting import Problem, environment, resolve
 
 __all__ = ["report_selection"]
@@ -23,6 +24,7 @@ _CURE = (
 
 def report_selection() -> None:
     """Warn, at most once a process, of a selection that the user can't have meant."""
+    show_instrumentors()
     if settings.current(settings.SDK_DISABLED):
         return
     from codeanatomy_distro.otel.bootstrap import is_configured  # start-up cost: see the configurator

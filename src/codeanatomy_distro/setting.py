@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from codeanatomy_distro.setting_kinds import BadValue, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Origin", "Problem", "Renamed", "Resolved", "Setting", "environment", "read", "resolve"]
+__all__ = [
+    "DISTRO_NAME",
+    "Origin",
+    "Problem",
+    "Renamed",
+    "Resolved",
+    "Setting",
+    "environment",
+    "read",
+    "resolve",
+]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+DISTRO_NAME: Final = "codeanatomy"
+"""The name of our distro, configurator, sampler and default service."""
 
 _LONGEST_SHOWN: Final = 80
 
@@ -33,8 +45,7 @@ class Origin:
     OPTION: Final = "option"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """A value that could not be used as it stands: what was given, why not, and what is used in its place."""
 
     variable: str
@@ -48,40 +59,50 @@ class Problem:
         return f"{self.variable}={shown!r} is ignored: {self.reason}; using {self.used}"
 
 
-@dataclass(frozen=True)
 class Renamed(Problem):
     """A variable whose name is an old one; its value is used."""
+
+    __slots__ = ()
 
     def __str__(self) -> str:
         """Return the one line a user reads."""
         return f"{self.variable} is an old name of {self.used}: set {self.used} instead; its value is used"
 
 
-@dataclass(frozen=True, eq=False)
 class Setting(Generic[T_co]):
     """One row of the table of settings.
 
     ``name`` is the variable; ``aliases`` are other variables read when it is unset, in order, of which those in
     ``deprecated`` are said aloud when used. ``place`` is where a declarative file says the same: keys with dots
     between, ``[]`` for the first of a list, ``[name]`` for the one of that name, ``*`` for the only key; where there
-    are several, the first that the file has counts.
+    are several, the first that the file has counts. ``variables`` are all that set it, the strongest first.
     """
 
-    name: str
-    section: str
-    kind: Kind[T_co]
-    default: T_co
-    help: str
-    aliases: tuple[str, ...] = ()
-    deprecated: tuple[str, ...] = ()
-    secret: bool = False
-    default_text: str | None = None
-    place: str | None = None
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Return every variable that sets it, the strongest first."""
-        return (self.name, *self.aliases)
+    # No dataclass, for start-up cost: see `Kind`.
+    def __init__(  # noqa: PLR0913, PLR0917 - the columns of the table
+        self,
+        name: str,
+        section: str,
+        kind: Kind[T_co],
+        default: T_co,
+        help: str,  # noqa: A002 - the word a reader of the table looks for
+        aliases: tuple[str, ...] = (),
+        deprecated: tuple[str, ...] = (),
+        secret: bool = False,  # noqa: FBT001, FBT002 - a column of the table
+        default_text: str | None = None,
+        place: str | None = None,
+    ) -> None:
+        self.name: Final = name
+        self.section: Final = section
+        self.kind: Final = kind
+        self.default: Final = default
+        self.help: Final = help
+        self.aliases: Final = aliases
+        self.deprecated: Final = deprecated
+        self.secret: Final = secret
+        self.default_text: Final = default_text
+        self.place: Final = place
+        self.variables: Final = (name, *aliases)
 
     @property
     def shown_default(self) -> str:
@@ -95,13 +116,14 @@ class Setting(Generic[T_co]):
         return "****" if self.secret else self.kind.write(value)
 
 
-@dataclass(frozen=True)
 class Resolved(Generic[T_co]):
     """A setting's value with its origin; `variable` is the one it was read from, if any."""
 
-    value: T_co
-    origin: str = Origin.DEFAULT
-    variable: str | None = None
+    # No dataclass, for start-up cost: see `Kind`.
+    def __init__(self, value: T_co, origin: str = Origin.DEFAULT, variable: str | None = None) -> None:
+        self.value: Final = value
+        self.origin: Final = origin
+        self.variable: Final = variable
 
 
 def environment() -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from codeanatomy_distro.setting_kinds import BadValue, Kind, each, join
@@ -57,7 +56,9 @@ def _finder(group: str, built_in: tuple[str, ...], noun: str) -> Callable[[str],
     def find(raw: str) -> str:
         if raw.lower() in known:
             return known[raw.lower()]
-        from importlib.metadata import entry_points  # start-up cost: 30 ms where the names are the usual ones
+        from difflib import get_close_matches  # start-up cost: the names are the usual ones, nearly always
+
+        from codeanatomy_distro.plugins import entry_points
 
         installed = {entry.name for entry in entry_points(group=group)}
         if raw in installed:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from codeanatomy_distro.profiles import PROFILES
-from codeanatomy_distro.setting import Setting, environment, resolve
+from codeanatomy_distro.setting import DISTRO_NAME, Setting, environment, resolve
 from codeanatomy_distro.setting_formats import file, headers, pairs, patterns, traceparent, url
 from codeanatomy_distro.setting_kinds import Kind, boolean, choice, integer, names, number, ratio, text, words
 from codeanatomy_distro.setting_plugins import plugin, plugins
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["DISTRO_NAME", "RATIO", "TABLE", "by_name", "current"]
 
 T = TypeVar("T")
-
-DISTRO_NAME: Final = "codeanatomy"
-"""The name of our distro, configurator, sampler and default service."""
 
 TABLE: Final[list[Setting[Any]]] = []
 """Every setting, in the order of the documentation."""

@@ -20,7 +20,7 @@ PREFIX: Final = "OTEL_"
 _GROUP: Final = "opentelemetry_environment_variables"
 _OURS: Final = "codeanatomy_distro.environment_variables"
 # Read by OpenTelemetry packages that declare no names, or set for them by an operator: one a library, most of them.
-_PATTERNS: Final = re.compile(
+_PATTERNS: Final = (
     r"OTEL_(INSTRUMENTATION|INJECTOR|OPERATOR|GO|JAVA|NODE|DOTNET)_.+"
     r"|OTEL_PYTHON_.+_EXCLUDED_URLS|OTEL_PYTHON_(INSTRUMENTATION|DJANGO|FLASK|LOG|LOGGING|AUTO_INSTRUMENTATION)_.+"
     r"|OTEL_EXPORTER_(PROMETHEUS|ZIPKIN|JAEGER)_.+|OTEL_RESOURCE_ATTRIBUTES_.+|OTEL_(NODE|POD)_(NAME|IP)"
@@ -71,5 +71,5 @@ def unknown_names(environ: Iterable[str]) -> dict[str, str | None]:
         if name.startswith((PREFIX, "CODEANATOMY_"))
         and name not in known
         and name not in flags
-        and not _PATTERNS.fullmatch(name)
+        and not re.fullmatch(_PATTERNS, name)
     }

@@ -26,7 +26,7 @@ SOURCE = ROOT / "src" / PACKAGE
 # Each part may import its own and those of lower rank. Two of one rank may not import each other, but for the last.
 RANKS = {
     "settings": 0, "setting": 0, "setting_kinds": 0, "setting_formats": 0, "setting_plugins": 0, "profiles": 0,
-    "plugins": 0,
+    "plugins": 0, "version": 0,
     "environment_variables": 0, "variable_names": 0, "flag_help": 0, "api_environment": 0,
     "obs": 1,
     "instrumentation": 2, "otel": 2,
@@ -38,8 +38,7 @@ ONE_LAYER = {0, 3, 4}
 # What we take from OpenTelemetry that its makers keep to themselves, and why there is no other way.
 PRIVATE = {
     ("plugins", "opentelemetry.util._importlib_metadata"): "it keeps what it read; reading again is 2 ms a time",
-    ("environment_variables", "opentelemetry.util._importlib_metadata"): "as above",
-    ("otel.providers", "opentelemetry.sdk.metrics._Gauge"): "the SDK has no public name for its gauge",
+    ("otel.memory", "opentelemetry.sdk.metrics._Gauge"): "the SDK has no public name for its gauge",
     ("otel.declared_parts", "opentelemetry.configuration._logger_provider"): "makes what a file alone can describe",
     ("otel.declared_parts", "opentelemetry.configuration._meter_provider"): "as above",
     ("otel.declared_parts", "opentelemetry.configuration._propagator"): "as above",

@@ -9,6 +9,19 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 SHOW_MODULES = "import sys; print('\\n'.join(sorted(sys.modules)))"
+# What no start needs: the reading of packages' metadata, processes, and what serves what the program does not use.
+LATER = {
+    "email.message", "multiprocessing", "secrets", "difflib", "opentelemetry.sdk.trace.export.in_memory_span_exporter",
+    "codeanatomy_distro.otel.redaction", "codeanatomy_distro.otel.sampling_rules",
+    "codeanatomy_distro.instrumentation.hamilton.patches", "codeanatomy_distro.instrumentation.datafusion.targets",
+}  # fmt: skip
+# With telemetry off: who is asked, and the table that holds the answer.
+CHECK = {
+    "codeanatomy_distro", "codeanatomy_distro.distro", "codeanatomy_distro.configurator",
+    "codeanatomy_distro.selection",
+    "codeanatomy_distro.settings", "codeanatomy_distro.setting", "codeanatomy_distro.setting_kinds",
+    "codeanatomy_distro.setting_formats", "codeanatomy_distro.setting_plugins", "codeanatomy_distro.profiles",
+}  # fmt: skip
 HEAVY = {"datafusion", "hamilton", "pandas", "pyarrow", "numpy", "grpc", "requests", "yaml", "jsonschema"}
 
 
@@ -26,12 +39,23 @@ def test_instrumented_start_is_light(run_program: Any) -> None:
     ended = run_program("-c", SHOW_MODULES)
     modules = set(ended.stdout.split())
     assert "opentelemetry.sdk.trace" in modules
-    assert not modules & HEAVY
+    assert "codeanatomy_distro.instrumentation.concurrency.hooks" in modules
+    assert not modules & {*HEAVY, *LATER}
 
 
 def test_disabled_start_loads_nothing(run_program: Any) -> None:
-    """With OTEL_SDK_DISABLED=true no SDK, no exporter and no instrumentor is imported."""
+    """With OTEL_SDK_DISABLED=true nothing of ours is imported beyond the check, and neither SDK nor exporter."""
     ended = run_program("-c", SHOW_MODULES, environ={"OTEL_SDK_DISABLED": "true"})
     modules = set(ended.stdout.split())
-    assert not modules & {*HEAVY, "opentelemetry.sdk", "opentelemetry.exporter", "psutil"}
-    assert not any(module.startswith("codeanatomy_distro.instrumentation.") for module in modules)
+    assert not modules & {*HEAVY, *LATER, "opentelemetry.sdk", "opentelemetry.exporter", "psutil"}
+    assert {module for module in modules if module.startswith("codeanatomy_distro")} == CHECK
+
+
+@pytest.mark.parametrize("off", ["true", "false"])
+@pytest.mark.parametrize("disabled", [None, "requests,hamilton"])
+def test_the_program_finds_its_environment(run_program: Any, off: str, disabled: str | None) -> None:
+    """What spares the command the metadata of our instrumentors is gone again when the program starts."""
+    name = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+    environ = {"OTEL_SDK_DISABLED": off} | ({} if disabled is None else {name: disabled})
+    ended = run_program("-c", f"import os; print(os.environ.get({name!r}))", environ=environ)
+    assert ended.stdout.strip() == str(disabled)

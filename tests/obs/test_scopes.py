@@ -5,14 +5,13 @@ from __future__ import annotations
 # Tests of our own parts look inside them.
 # pyright: reportPrivateUsage=false
 import threading
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from codeanatomy_distro.obs import scopes
 from codeanatomy_distro.obs.scopes import distro_version, get_logger, get_meter, get_tracer, scope_for_layer
 
 
@@ -35,16 +34,9 @@ def test_layers_have_scopes(layer: str | None, scope: str) -> None:
     assert scope_for_layer(layer) == scope
 
 
-def test_version_is_the_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scopes bear the version of the installed distribution, and ``0`` in a source tree that is not installed."""
+def test_version_is_the_distributions() -> None:
+    """Scopes bear the version of the installed distribution."""
     assert distro_version() == version("codeanatomy-distro")
-
-    def missing(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(scopes._Kept, "version", None)
-    monkeypatch.setattr(scopes, "version", missing)
-    assert distro_version() == "0"
 
 
 def test_telemetry_bears_scope_and_version(telemetry: Any) -> None:

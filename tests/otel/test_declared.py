@@ -14,7 +14,9 @@ from codeanatomy_distro import settings
 from codeanatomy_distro.obs.run_context import run_context
 from codeanatomy_distro.otel import providers
 from codeanatomy_distro.otel.config import resolve_otel_config
+from codeanatomy_distro.otel.memory import InMemoryExporters
 from codeanatomy_distro.otel.propagators import create_propagator
+from codeanatomy_distro.otel.providers import Ingredients
 from codeanatomy_distro.otel.resources import create_resource
 from codeanatomy_distro.testing.receiver import OtlpReceiver
 
@@ -55,9 +57,10 @@ def _record(config: OtelConfig) -> Resource:
     """Make the providers of a configuration, record one of everything with them, and send it."""
     problems: list[Problem] = []
     resource = create_resource(config)
-    tracers = providers.create_tracer_provider(config, resource, problems, [])
-    meters = providers.create_meter_provider(config, resource, problems, [])
-    loggers = providers.create_logger_provider(config, resource, problems, [])
+    made_of = Ingredients(config, resource, problems, [])
+    tracers = providers.create_tracer_provider(made_of)
+    meters = providers.create_meter_provider(made_of)
+    loggers = providers.create_logger_provider(made_of)
     with run_context("run-1"):
         for number in range(300):
             tracers.get_tracer("app").start_span("x", attributes={"number": number, "path": "/home/someone/x"}).end()
@@ -197,8 +200,8 @@ tracer_provider:
       rules:
         - {rule: ours, ratio: 1, match: {scope: "codeanatomy.*", attributes: {tenant: vip}}}
 """
-    memory = providers.InMemoryExporters()
-    provider = providers.create_tracer_provider(with_file(text), Resource.get_empty(), [], [], memory)
+    memory = InMemoryExporters()
+    provider = providers.create_tracer_provider(Ingredients(with_file(text), Resource.get_empty(), [], [], memory))
     for scope in ("app", "codeanatomy.pipeline"):
         provider.get_tracer(scope).start_span(scope, attributes={"tenant": "vip"}).end()
     (span,) = memory.spans.get_finished_spans()
@@ -214,8 +217,8 @@ meter_provider:
     - selector: {instrument_name: codeanatomy.stage.duration}
       stream: {aggregation: {explicit_bucket_histogram: {boundaries: [1, 2]}}}
 """
-    memory = providers.InMemoryExporters()
-    provider = providers.create_meter_provider(with_file(text), Resource.get_empty(), [], [], memory)
+    memory = InMemoryExporters()
+    provider = providers.create_meter_provider(Ingredients(with_file(text), Resource.get_empty(), [], [], memory))
     meter = provider.get_meter("codeanatomy.obs")
     for name in ("codeanatomy.stage.duration", "codeanatomy.task.duration"):
         meter.create_histogram(name).record(1)
@@ -239,8 +242,8 @@ logger_provider: {processors: [{simple: {exporter: {console: }}}], limits: {attr
 """
     config = with_file(text)
     assert create_propagator(config).fields == {"baggage"}
-    memory = providers.InMemoryExporters()
-    tracers = providers.create_tracer_provider(config, Resource.get_empty(), [], [], memory)
+    memory = InMemoryExporters()
+    tracers = providers.create_tracer_provider(Ingredients(config, Resource.get_empty(), [], [], memory))
     tracers.get_tracer("app").start_span("x", attributes={"a": 1, "b": 2, "c": 3}).end()
     assert len(memory.spans.get_finished_spans()[0].attributes or {}) == 2
     assert create_propagator(with_file("")).fields == set()
@@ -259,9 +262,8 @@ def test_what_the_file_names_and_nobody_has_is_told(
     """A sampler or id generator that is not installed is told, its default takes its place, and traces go on."""
     config = with_file(f"tracer_provider: {{processors: [{{simple: {{exporter: {{console: }}}}}}], {part}}}\n")
     problems: list[Problem] = []
-    provider = providers.create_tracer_provider(
-        config, Resource.get_empty(), problems, [], providers.InMemoryExporters()
-    )
+    made_of = Ingredients(config, Resource.get_empty(), problems, [], InMemoryExporters())
+    provider = providers.create_tracer_provider(made_of)
     assert provider.get_tracer("app").start_span("x").get_span_context().is_valid
     (problem,) = problems
     assert reason in str(problem)
@@ -283,10 +285,11 @@ logger_provider:
   processors: [{simple: {exporter: {console: }}}]
   logger_configurator/development: {loggers: [{name: loud, config: {enabled: false}}]}
 """
-    config, memory = with_file(text), providers.InMemoryExporters()
-    tracers = providers.create_tracer_provider(config, Resource.get_empty(), [], [], memory)
-    meters = providers.create_meter_provider(config, Resource.get_empty(), [], [], memory)
-    loggers = providers.create_logger_provider(config, Resource.get_empty(), [], [], memory)
+    config, memory = with_file(text), InMemoryExporters()
+    made_of = Ingredients(config, Resource.get_empty(), [], [], memory)
+    tracers = providers.create_tracer_provider(made_of)
+    meters = providers.create_meter_provider(made_of)
+    loggers = providers.create_logger_provider(made_of)
     for scope in ("loud", "app"):
         tracers.get_tracer(scope).start_span(scope).end()
         meters.get_meter(scope).create_counter(scope).add(1)
@@ -306,8 +309,8 @@ def test_disabled_in_the_file_is_off(with_file: Callable[..., OtelConfig]) -> No
 def test_a_sampler_of_the_file_stamps_the_rule(with_file: Callable[..., OtelConfig]) -> None:
     """Whatever sampler the file names, its spans carry the sampling rule."""
     text = "tracer_provider: {processors: [{simple: {exporter: {console: }}}], sampler: {always_on: }}\n"
-    memory = providers.InMemoryExporters()
-    provider = providers.create_tracer_provider(with_file(text), Resource.get_empty(), [], [], memory)
+    memory = InMemoryExporters()
+    provider = providers.create_tracer_provider(Ingredients(with_file(text), Resource.get_empty(), [], [], memory))
     provider.get_tracer("app").start_span("x").end()
     assert provider.sampler is not ALWAYS_ON
     assert (memory.spans.get_finished_spans()[0].attributes or {})["otel.sampling.rule"] == "codeanatomy.default"

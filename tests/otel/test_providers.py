@@ -14,6 +14,8 @@ from opentelemetry.sdk.trace import SpanProcessor
 from codeanatomy_distro.obs.run_context import run_context
 from codeanatomy_distro.otel import providers
 from codeanatomy_distro.otel.config import OtelConfig
+from codeanatomy_distro.otel.memory import InMemoryExporters
+from codeanatomy_distro.otel.providers import Ingredients
 
 Make = Callable[..., OtelConfig]
 RESOURCE = Resource({"service.name": "test"})
@@ -22,10 +24,11 @@ RESOURCE = Resource({"service.name": "test"})
 def test_nothing_global_is_set(config: Make) -> None:
     """Making the providers leaves the global ones as they were, and starts nothing at exit."""
     before = (trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider())
-    memory, parts, problems = providers.InMemoryExporters(), list[Any](), list[Any]()
-    providers.create_tracer_provider(config(), RESOURCE, problems, parts, memory)
-    providers.create_meter_provider(config(), RESOURCE, problems, parts, memory)
-    providers.create_logger_provider(config(), RESOURCE, problems, parts, memory)
+    memory, parts, problems = InMemoryExporters(), list[Any](), list[Any]()
+    made_of = Ingredients(config(), RESOURCE, problems, parts, memory)
+    providers.create_tracer_provider(made_of)
+    providers.create_meter_provider(made_of)
+    providers.create_logger_provider(made_of)
     assert before == (trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider())
     assert parts == problems == []
 
@@ -38,9 +41,9 @@ def test_the_run_id_is_there_before_other_processors(config: Make) -> None:
         def on_start(self, span: Any, parent_context: Any = None) -> None:
             seen.append(span.attributes.get("codeanatomy.run_id"))
 
-    memory = providers.InMemoryExporters()
+    memory = InMemoryExporters()
     always = config(OTEL_TRACES_SAMPLER="always_on")
-    provider = providers.create_tracer_provider(always, RESOURCE, [], [], memory, [Own()])
+    provider = providers.create_tracer_provider(Ingredients(always, RESOURCE, [], [], memory), [Own()])
     with run_context("r1"):
         provider.get_tracer("t").start_span("s").end()
     (span,) = memory.spans.get_finished_spans()
@@ -53,8 +56,8 @@ def test_the_run_id_is_there_before_other_processors(config: Make) -> None:
 
 def test_log_records_get_the_run_id(config: Make) -> None:
     """A log record that brings no run id gets the current one, and one that brings its own keeps it."""
-    memory = providers.InMemoryExporters()
-    logger = providers.create_logger_provider(config(), RESOURCE, [], [], memory).get_logger("l")
+    memory = InMemoryExporters()
+    logger = providers.create_logger_provider(Ingredients(config(), RESOURCE, [], [], memory)).get_logger("l")
     with run_context("r1"):
         logger.emit(body="a")
         logger.emit(body="b", attributes={"codeanatomy.run_id": "own"})
@@ -74,7 +77,7 @@ def test_several_exporters(config: Make, value: str, count: int) -> None:
         providers.create_logger_provider,
     ):
         parts, problems = list[Any](), list[Any]()
-        provider: Any = create(found, RESOURCE, problems, parts)
+        provider: Any = create(Ingredients(found, RESOURCE, problems, parts))
         assert len(parts) == count
         assert problems == []
         for part in parts:
@@ -85,8 +88,8 @@ def test_several_exporters(config: Make, value: str, count: int) -> None:
 
 def test_memory_keeps_the_points_of_thousands_of_runs(config: Make, caplog: pytest.LogCaptureFixture) -> None:
     """Test mode has no limit of label sets that the run ids of a long session of tests would reach."""
-    memory = providers.InMemoryExporters()
-    provider = providers.create_meter_provider(config(), RESOURCE, [], [], memory)
+    memory = InMemoryExporters()
+    provider = providers.create_meter_provider(Ingredients(config(), RESOURCE, [], [], memory))
     with caplog.at_level(logging.WARNING):
         counter = provider.get_meter("m").create_counter("c")
         for number in range(2500):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from opentelemetry.trace import Link, SpanContext
 from codeanatomy_distro import settings
 from codeanatomy_distro.otel import providers
 from codeanatomy_distro.otel.config import resolve_otel_config
+from codeanatomy_distro.otel.memory import InMemoryExporters
 from codeanatomy_distro.otel.propagators import create_propagator
 from codeanatomy_distro.otel.resource_detectors import build_detected_resource
 from codeanatomy_distro.testing.otlp_behaviour import Behaviour
@@ -34,21 +36,26 @@ if TYPE_CHECKING:
 ALWAYS = {"OTEL_TRACES_SAMPLER": "always_on"}
 
 
-def _tracers(memory: providers.InMemoryExporters, environ: dict[str, str], problems: list[Problem]) -> TracerProvider:
+def _of(config: OtelConfig, memory: InMemoryExporters | None = None) -> providers.Ingredients:
+    return providers.Ingredients(config, Resource.get_empty(), [], [], memory)
+
+
+def _tracers(memory: InMemoryExporters, environ: dict[str, str], problems: list[Problem]) -> TracerProvider:
     config = resolve_otel_config({**ALWAYS, **environ})
     problems += config.problems
-    return providers.create_tracer_provider(config, Resource.get_empty(), problems, [], memory)
+    return providers.create_tracer_provider(providers.Ingredients(config, Resource.get_empty(), problems, [], memory))
 
 
 def _full_span(environ: dict[str, str]) -> ReadableSpan:
     """Return a span with more of everything than any limit below lets through."""
-    memory = providers.InMemoryExporters()
+    memory = InMemoryExporters()
     problems: list[Problem] = []
     many = {f"key{number}": "x" * 100 for number in range(200)}
-    links = [Link(SpanContext(1, number, is_remote=False), many) for number in range(1, 200)]
+    contexts = [SpanContext(1, number, is_remote=False) for number in range(1, 200)]
+    links = [Link(context, many if context is contexts[-1] else None) for context in contexts]  # the newest are kept
     span = _tracers(memory, environ, problems).get_tracer("app").start_span("x", attributes=many, links=links)
-    for _ in range(200):
-        span.add_event("event", many)
+    for number in range(200):
+        span.add_event("event", many if number == 199 else None)
     span.end()
     assert problems == []
     return memory.spans.get_finished_spans()[0]
@@ -60,8 +67,8 @@ def _sizes(span: ReadableSpan) -> dict[str, int]:
         "attributes": len(span.attributes or {}),
         "events": len(events),
         "links": len(span.links),
-        "event attributes": len(events[0].attributes or {}) if events else 0,
-        "link attributes": len(span.links[0].attributes or {}) if span.links else 0,
+        "event attributes": len(events[-1].attributes or {}) if events else 0,
+        "link attributes": len(span.links[-1].attributes or {}) if span.links else 0,
         "length": max(
             (len(str(value)) for key, value in (span.attributes or {}).items() if key.startswith("key")), default=0
         ),
@@ -117,9 +124,9 @@ def test_log_record_limits(environ: dict[str, str], count: int, length: int) -> 
     """The limits of log records bound their attributes, the global ones where there are none of their own."""
     if environ and "log_record_limits" not in inspect.signature(LoggerProvider.__init__).parameters:
         pytest.skip("this SDK reads the limits of log records from the process's own environment alone")
-    memory = providers.InMemoryExporters()
+    memory = InMemoryExporters()
     config = resolve_otel_config(environ)
-    provider = providers.create_logger_provider(config, Resource.get_empty(), [], [], memory)
+    provider = providers.create_logger_provider(_of(config, memory))
     attributes = {f"key{number}": "x" * 100 for number in range(200)}
     provider.get_logger("app").emit(LogRecord(severity_number=SeverityNumber.INFO, body="x", attributes=attributes))
     record = memory.logs.get_finished_logs()[0].log_record
@@ -141,7 +148,7 @@ def test_id_generators(name: str) -> None:
 
 def test_an_id_generator_that_is_missing_is_told() -> None:
     """Without its package the X-Ray generator is told once with the package, and random ids take its place."""
-    memory, problems = providers.InMemoryExporters(), list[Any]()
+    memory, problems = InMemoryExporters(), list[Any]()
     _tracers(memory, {"OTEL_PYTHON_ID_GENERATOR": "bogus"}, problems).get_tracer("app").start_span("x").end()
     assert len(problems) == 1
     assert len(memory.spans.get_finished_spans()) == 1
@@ -152,10 +159,10 @@ def test_an_id_generator_that_is_missing_is_told() -> None:
 )
 def test_exemplar_filter(name: str, inside: int, outside: int) -> None:
     """The filter says whether a measurement in a sampled span, and one outside, leaves an exemplar."""
-    memory = providers.InMemoryExporters()
+    memory = InMemoryExporters()
     config = resolve_otel_config({"OTEL_METRICS_EXEMPLAR_FILTER": name})
-    meters = providers.create_meter_provider(config, Resource.get_empty(), [], [], memory)
-    tracers = _tracers(providers.InMemoryExporters(), {}, [])
+    meters = providers.create_meter_provider(_of(config, memory))
+    tracers = _tracers(InMemoryExporters(), {}, [])
     histogram = meters.get_meter("app").create_histogram("x")
     histogram.record(1, {"where": "outside"})
     with tracers.get_tracer("app").start_as_current_span("x"):
@@ -189,7 +196,7 @@ def _sent_to(receiver: OtlpReceiver, environ: dict[str, str]) -> OtelConfig:
 
 def _send_metrics(receiver: OtlpReceiver, environ: dict[str, str]) -> dict[str, MetricPoint]:
     """Return the points that one instrument of each kind sends, by their names."""
-    provider = providers.create_meter_provider(_sent_to(receiver, environ), Resource.get_empty(), [], [])
+    provider = providers.create_meter_provider(_of(_sent_to(receiver, environ)))
     meter = provider.get_meter("app")
     meter.create_counter("counter").add(1)
     meter.create_up_down_counter("up_down").add(1)
@@ -235,7 +242,7 @@ def test_histogram_aggregation(word: str, kind: str, receiver: OtlpReceiver) -> 
 def test_metric_export_interval(receiver: OtlpReceiver) -> None:
     """Metrics are exported every interval, without being asked."""
     config = _sent_to(receiver, {"OTEL_METRIC_EXPORT_INTERVAL": "100"})
-    provider = providers.create_meter_provider(config, Resource.get_empty(), [], [])
+    provider = providers.create_meter_provider(_of(config))
     provider.get_meter("app").create_counter("x").add(1)
     receiver.wait_for(lambda got: len(got.points_of("x")) >= 2)
     provider.shutdown()
@@ -250,7 +257,7 @@ def _start_and_end(provider: TracerProvider, count: int) -> None:
 def test_span_batches(receiver: OtlpReceiver) -> None:
     """No request carries more spans than a batch."""
     environ = {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10", "OTEL_BSP_SCHEDULE_DELAY": "60000"}
-    provider = providers.create_tracer_provider(_sent_to(receiver, environ), Resource.get_empty(), [], [])
+    provider = providers.create_tracer_provider(_of(_sent_to(receiver, environ)))
     _start_and_end(provider, 35)
     provider.shutdown()
     assert len(receiver.spans) == 35
@@ -260,7 +267,7 @@ def test_span_batches(receiver: OtlpReceiver) -> None:
 def test_span_schedule_delay(receiver: OtlpReceiver) -> None:
     """Spans leave after the delay, without being asked and long before the default one."""
     config = _sent_to(receiver, {"OTEL_BSP_SCHEDULE_DELAY": "100"})
-    provider = providers.create_tracer_provider(config, Resource.get_empty(), [], [])
+    provider = providers.create_tracer_provider(_of(config))
     _start_and_end(provider, 1)
     receiver.wait_for(lambda got: got.spans, timeout=3.0)
     provider.shutdown()
@@ -270,7 +277,7 @@ def test_span_queue(receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture) ->
     """A full queue drops and counts what does not fit; nothing else is lost."""
     receiver.respond = lambda _request: Behaviour(delay=0.3)
     config = _sent_to(receiver, {"OTEL_BSP_MAX_QUEUE_SIZE": "5", "OTEL_BSP_SCHEDULE_DELAY": "60000"})
-    provider = providers.create_tracer_provider(config, Resource.get_empty(), [], [])
+    provider = providers.create_tracer_provider(_of(config))
     _start_and_end(provider, 500)
     provider.shutdown()
     assert 5 <= len(receiver.spans) < 500
@@ -280,12 +287,52 @@ def test_span_queue(receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture) ->
 def test_log_record_batches_and_delay(receiver: OtlpReceiver) -> None:
     """The settings of log records are their own: a batch of one leaves as one, and at once."""
     config = _sent_to(receiver, {"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "1", "OTEL_BLRP_SCHEDULE_DELAY": "100"})
-    provider = providers.create_logger_provider(config, Resource.get_empty(), [], [])
+    provider = providers.create_logger_provider(_of(config))
     for number in range(3):
         provider.get_logger("app").emit(LogRecord(severity_number=SeverityNumber.INFO, body=f"x{number}"))
     receiver.wait_for(lambda got: len(got.log_records) == 3, timeout=3.0)
     provider.shutdown()
     assert len(receiver.requests) == 3
+
+
+@pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])
+def test_export_timeout(signal: str, receiver: OtlpReceiver) -> None:
+    """A batch that is refused again and again is given up after the time of its signal, long before the default one."""
+    receiver.respond = lambda _request: Behaviour(status=503)
+    name = {"traces": "OTEL_BSP_EXPORT_TIMEOUT", "metrics": "OTEL_METRIC_EXPORT_TIMEOUT"}.get(
+        signal, "OTEL_BLRP_EXPORT_TIMEOUT"
+    )
+    provider = _record_one(signal, _sent_to(receiver, {name: "300"}))
+    started = time.monotonic()
+    provider.force_flush(10_000)
+    assert time.monotonic() - started < 5
+    assert receiver.requests
+    provider.shutdown()
+
+
+def _record_one(signal: str, config: OtelConfig) -> Any:
+    match signal:
+        case "traces":
+            spans = providers.create_tracer_provider(_of(config))
+            spans.get_tracer("app").start_span("x").end()
+            return spans
+        case "metrics":
+            points = providers.create_meter_provider(_of(config))
+            points.get_meter("app").create_counter("x").add(1)
+            return points
+        case _:
+            logs = providers.create_logger_provider(_of(config))
+            logs.get_logger("app").emit(LogRecord(severity_number=SeverityNumber.INFO, body="x"))
+            return logs
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT"])
+def test_otlp_timeout(name: str, receiver: OtlpReceiver) -> None:
+    """One attempt takes no longer than the timeout; the next one follows."""
+    receiver.respond = lambda request: Behaviour(delay=5.0 if len(receiver.requests) < 2 else 0.0)
+    provider = _record_one("traces", _sent_to(receiver, {name: "0.2", "OTEL_BSP_SCHEDULE_DELAY": "50"}))
+    receiver.wait_for(lambda _got: len(receiver.requests) >= 2, timeout=4.0)
+    provider.shutdown()
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "HTTP/Protobuf"])
@@ -300,10 +347,10 @@ def test_headers_and_compression(protocol: str, receiver: OtlpReceiver) -> None:
         "OTEL_EXPORTER_OTLP_COMPRESSION": "GZIP",
     }
     config = _sent_to(receiver, environ)
-    spans = providers.create_tracer_provider(config, Resource.get_empty(), [], [])
+    spans = providers.create_tracer_provider(_of(config))
     _start_and_end(spans, 1)
     spans.shutdown()
-    logs = providers.create_logger_provider(config, Resource.get_empty(), [], [])
+    logs = providers.create_logger_provider(_of(config))
     logs.get_logger("app").emit(LogRecord(severity_number=SeverityNumber.INFO, body="x"))
     logs.shutdown()
     assert {request.signal: request.headers["api-key"] for request in receiver} == {"traces": "a b", "logs": "general"}
@@ -351,9 +398,9 @@ def test_no_exporter_is_made_for_none() -> None:
     """A signal whose exporter is ``none`` has nothing that exports; the others have."""
     parts: list[Any] = []
     config = resolve_otel_config({"OTEL_TRACES_EXPORTER": "None"})
-    providers.create_tracer_provider(config, Resource.get_empty(), [], parts)
+    providers.create_tracer_provider(providers.Ingredients(config, Resource.get_empty(), [], parts))
     assert parts == []
-    provider = providers.create_logger_provider(config, Resource.get_empty(), [], parts)
+    provider = providers.create_logger_provider(providers.Ingredients(config, Resource.get_empty(), [], parts))
     assert len(parts) == 1
     provider.shutdown()
 

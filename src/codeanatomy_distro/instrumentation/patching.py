@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import wrapt
 
@@ -29,8 +28,7 @@ def report_failure(where: str, error: BaseException) -> None:
         _logger.warning("%s failed and is left out: %s: %s", where, type(error).__name__, text, exc_info=error)
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """One attribute to replace: ``owner.name``, either wrapped by wrapt or, with `plain`, replaced by a function.
 
     Whatever a program may pickle by reference must be `plain`: a wrapt proxy can't be pickled, and the user's run would

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from codeanatomy_distro.obs.constants import AttributeName as Key
 from codeanatomy_distro.obs.constants import MetricName
@@ -14,8 +13,7 @@ DURATION_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5
 """Bucket boundaries of every duration, in seconds."""
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """One metric: `keys` are the only attribute keys its points keep, besides the run id."""
 
     name: str

@@ -6,12 +6,12 @@ served by that one.
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
 
 from codeanatomy_distro.obs.constants import ScopeName
+from codeanatomy_distro.version import __version__
 
 __all__ = ["distro_version", "get_logger", "get_meter", "get_tracer", "scope_for_layer"]
 
@@ -30,7 +30,6 @@ class _Kept:
     never put a tracer of the old one among those of the new.
     """
 
-    version: str | None = None
     tracers: tuple[Any, dict[str, trace.Tracer]] = (None, {})
 
 
@@ -41,12 +40,7 @@ def scope_for_layer(layer: str | None) -> str:
 
 def distro_version() -> str:
     """Return the version of this distribution, the version of all our scopes."""
-    if _Kept.version is None:
-        try:
-            _Kept.version = version("codeanatomy-distro")
-        except PackageNotFoundError:  # a source tree that was never installed
-            _Kept.version = "0"
-    return _Kept.version
+    return __version__
 
 
 def get_tracer(scope: str) -> trace.Tracer:

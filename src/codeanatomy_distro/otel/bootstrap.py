@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
     from codeanatomy_distro.otel.lifecycle import Lifecycle, Part
-    from codeanatomy_distro.otel.providers import InMemoryExporters
+    from codeanatomy_distro.otel.memory import InMemoryExporters
 
 __all__ = ["OtelBootstrapOptions", "OtelProviders", "configure_otel", "is_configured", "resume_worker"]
 
@@ -148,25 +148,16 @@ def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBo
         # A test that asserts on its telemetry needs all of it; one trace in ten would make it fail nine times in ten.
         everything = {**options.settings, settings.TRACES_SAMPLER.name: "always_on"}
         config = resolve_otel_config(options.environ, options=everything)
-    memory = providers.InMemoryExporters() if test_mode else None
+    memory = _memory_exporters() if test_mode else None
     problems: list[Problem] = []
     resource = resources.create_resource(config, service_name=service_name, overrides=options.resource_overrides)
     identity = Identity(resource, given_instance_id(config, options.resource_overrides))
 
     parts: list[Part] = []
-    tracers = _attempt(
-        "tracing",
-        lambda: providers.create_tracer_provider(
-            config, resource, problems, parts, memory, options.span_processors, identity
-        ),
-    )
-    meters = _attempt(
-        "metrics",
-        lambda: providers.create_meter_provider(config, resource, problems, parts, memory, options.views, identity),
-    )
-    loggers = _attempt(
-        "logs", lambda: providers.create_logger_provider(config, resource, problems, parts, memory, identity)
-    )
+    made_of = providers.Ingredients(config, resource, problems, parts, memory, identity)
+    tracers = _attempt("tracing", lambda: providers.create_tracer_provider(made_of, options.span_processors))
+    meters = _attempt("metrics", lambda: providers.create_meter_provider(made_of, options.views))
+    loggers = _attempt("logs", lambda: providers.create_logger_provider(made_of))
     report_problems(OtelConfig(config.values, tuple(problems)))
     limits.tell_limits_once()
     _set_globals(config, tracers, meters, loggers)
@@ -175,6 +166,12 @@ def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBo
     workers.watch(watch, resume_worker, _worker_options(service_name, options))
     process.enter_run(config, watch)
     return OtelProviders(tracers, meters, loggers, config, resource, memory, watch)
+
+
+def _memory_exporters() -> InMemoryExporters:
+    from codeanatomy_distro.otel.memory import InMemoryExporters  # start-up cost: for tests alone
+
+    return InMemoryExporters()
 
 
 def _worker_options(service_name: str | None, options: OtelBootstrapOptions) -> dict[str, Any]:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from codeanatomy_distro.otel.config import OtelConfig
     from codeanatomy_distro.setting import Setting
 
-__all__ = ["load_instrumentors", "wanted"]
+__all__ = ["is_loaded", "load_instrumentors", "load_ours", "wanted"]
 
 T = TypeVar("T")
 _logger = logging.getLogger("codeanatomy_distro")
+_GROUP: Final = "opentelemetry_instrumentor"
 _OURS: Final = frozenset({"concurrency", "datafusion", "hamilton"})
 _LOGGING: Final = "logging"
 _SYSTEM_METRICS: Final = "system_metrics"
+_loaded: Final[set[str]] = set()
 
 
 def wanted(name: str, config: OtelConfig | None = None) -> bool:
@@ -41,9 +43,23 @@ def wanted(name: str, config: OtelConfig | None = None) -> bool:
 def load_instrumentors(config: OtelConfig | None = None) -> None:
     """Load our instrumentors, and the others with ``CODEANATOMY_OTEL_AUTO_INSTRUMENTATION``; one that fails is told."""
     every = _value(settings.AUTO_INSTRUMENTATION, config)
-    for entry in entry_points(group="opentelemetry_instrumentor"):
+    for entry in entry_points(group=_GROUP):
         if wanted(entry.name, config) and (every or entry.name in _OURS or entry.name == _SYSTEM_METRICS):
             _load(entry)
+
+
+def load_ours() -> tuple[str, ...]:
+    """Load our instrumentors by the environment; return the names that the command need not look at any more."""
+    _loaded.update(_OURS)
+    for entry in entry_points(group=_GROUP):
+        if entry.name in _OURS and wanted(entry.name):
+            _load(entry)
+    return (*sorted(_OURS), *(name for name in (_LOGGING, _SYSTEM_METRICS) if not wanted(name)))
+
+
+def is_loaded(name: str) -> bool:
+    """Return whether `load_ours` has seen to the instrumentor `name`."""
+    return name in _loaded
 
 
 def _value(setting: Setting[T], config: OtelConfig | None) -> T:

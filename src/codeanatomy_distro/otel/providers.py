@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import (
     AlwaysOffExemplarFilter,
     AlwaysOnExemplarFilter,
@@ -19,13 +17,11 @@ from opentelemetry.sdk.metrics import (
     ObservableUpDownCounter,
     TraceBasedExemplarFilter,
     UpDownCounter,
-    _Gauge,  # pyright: ignore[reportPrivateUsage] - the SDK has no public name for it yet
 )
-from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import AggregationTemporality
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.otel.batching import batch_limits
@@ -53,9 +49,10 @@ if TYPE_CHECKING:
     from codeanatomy_distro.otel.delivery import ExporterFactory
     from codeanatomy_distro.otel.identity import Identity
     from codeanatomy_distro.otel.lifecycle import Part
+    from codeanatomy_distro.otel.memory import InMemoryExporters
     from codeanatomy_distro.setting import Problem
 
-__all__ = ["InMemoryExporters", "create_logger_provider", "create_meter_provider", "create_tracer_provider"]
+__all__ = ["Ingredients", "create_logger_provider", "create_meter_provider", "create_tracer_provider"]
 
 _EXEMPLAR_FILTERS: Final = {
     "always_on": AlwaysOnExemplarFilter,
@@ -71,60 +68,51 @@ _DELTA_KINDS: Final[dict[str, tuple[type, ...]]] = {
 _KINDS: Final = (Counter, Histogram, ObservableCounter, ObservableGauge, ObservableUpDownCounter, UpDownCounter)
 
 
-def _in_memory_reader() -> InMemoryMetricReader:
-    """Return a reader that keeps the points of any number of runs: each test has a run id of its own."""
-    if "cardinality_limits" not in inspect.signature(InMemoryMetricReader.__init__).parameters:
-        return InMemoryMetricReader()  # an SDK without a limit
-    return InMemoryMetricReader(cardinality_limits=dict.fromkeys((Counter, Histogram, _Gauge), 1_000_000))
+class Ingredients(NamedTuple):
+    """What each of the three providers is made of.
 
-
-@dataclass(frozen=True)
-class InMemoryExporters:
-    """Where test mode keeps what was recorded (specification, *CI/Testing*)."""
-
-    spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
-    metrics: InMemoryMetricReader = field(default_factory=_in_memory_reader)
-    logs: InMemoryLogRecordExporter = field(default_factory=InMemoryLogRecordExporter)
-
-
-def create_tracer_provider(  # noqa: PLR0913, PLR0917 - what a provider is made of
-    config: OtelConfig,
-    resource: Resource,
-    problems: list[Problem],
-    parts: list[Part],
-    memory: InMemoryExporters | None = None,
-    more_processors: Sequence[SpanProcessor] = (),
-    identity: Identity | None = None,
-) -> TracerProvider:
-    """Return a tracer provider with the run-id processor, `more_processors`, and an exporting processor an exporter.
-
-    What exports is added to `parts`. With `memory`, spans go there and nowhere else.
+    What can't be used is told in `problems`, and what exports is added to `parts`. With `memory`, telemetry goes there
+    and nowhere else.
     """
-    provider = bind_scopes(_tracer_provider(config, resource, problems))
+
+    config: OtelConfig
+    resource: Resource
+    problems: list[Problem]
+    parts: list[Part]
+    memory: InMemoryExporters | None = None
+    identity: Identity | None = None
+
+
+def create_tracer_provider(made_of: Ingredients, more_processors: Sequence[SpanProcessor] = ()) -> TracerProvider:
+    """Return a tracer provider with the run-id processor, `more_processors`, and an exporting processor an exporter."""
+    provider = bind_scopes(_tracer_provider(made_of))
     stamps = isinstance(provider.sampler, SamplingRuleSampler)
     for processor in (*(() if stamps else (RunIdSpanProcessor(),)), *more_processors):
         provider.add_span_processor(processor)
-    if memory is not None:
-        provider.add_span_processor(SimpleSpanProcessor(memory.spans))
+    if made_of.memory is not None:
+        provider.add_span_processor(SimpleSpanProcessor(made_of.memory.spans))
         return provider
-    for create_exporter, around in _exports(config, "traces", problems):
-        limits = batch_limits(around, "traces")
-        exporting = ExportingSpanProcessor(with_redaction(create_exporter, "traces", config), limits, identity)
-        parts.append(exporting.queue)
+    for create_exporter, around in _exports(made_of, "traces"):
+        exporting = ExportingSpanProcessor(create_exporter, batch_limits(around, "traces"), made_of.identity)
+        made_of.parts.append(exporting.queue)
         provider.add_span_processor(exporting)
     return provider
 
 
-def _exports(config: OtelConfig, signal: str, problems: list[Problem]) -> list[tuple[ExporterFactory, OtelConfig]]:
-    """Return what exports `signal`, each with the configuration that holds around it."""
+def _exports(made_of: Ingredients, signal: str) -> list[tuple[ExporterFactory, OtelConfig]]:
+    """Return what exports `signal`, behind redaction, each with the configuration that holds around it."""
+    config = made_of.config
     if config.file is None:
-        return [(factory, config) for factory in exporter_factories(config, signal, problems)]
-    from codeanatomy_distro.otel import declared_exports  # start-up cost, here and below: a package of an extra
+        found = [(factory, config) for factory in exporter_factories(config, signal, made_of.problems)]
+    else:
+        from codeanatomy_distro.otel import declared_exports  # start-up cost, here and below: a package of an extra
 
-    return [(export.create_exporter, export.config) for export in declared_exports.declared_exports(config, signal)]
+        found = [(one.create_exporter, one.config) for one in declared_exports.declared_exports(config, signal)]
+    return [(with_redaction(create_exporter, signal, config), around) for create_exporter, around in found]
 
 
-def _tracer_provider(config: OtelConfig, resource: Resource, problems: list[Problem]) -> TracerProvider:
+def _tracer_provider(made_of: Ingredients) -> TracerProvider:
+    config, resource, problems = made_of.config, made_of.resource, made_of.problems
     if config.file is not None:
         from codeanatomy_distro.otel import declared  # start-up cost, as above
 
@@ -138,33 +126,26 @@ def _tracer_provider(config: OtelConfig, resource: Resource, problems: list[Prob
     )
 
 
-def create_meter_provider(  # noqa: PLR0913, PLR0917 - what a provider is made of
-    config: OtelConfig,
-    resource: Resource,
-    problems: list[Problem],
-    parts: list[Part],
-    memory: InMemoryExporters | None = None,
-    more_views: Sequence[View] = (),
-    identity: Identity | None = None,
-) -> MeterProvider:
-    """Return a meter provider with the catalogue's views and one reader an exporter."""
+def create_meter_provider(made_of: Ingredients, more_views: Sequence[View] = ()) -> MeterProvider:
+    """Return a meter provider with the catalogue's views, `more_views`, and one reader an exporter."""
+    config, memory = made_of.config, made_of.memory
     readers: list[MetricReader] = []
     if memory is not None:
         readers.append(memory.metrics)
     else:
-        for create_exporter, around in _exports(config, "metrics", problems):
+        for create_exporter, around in _exports(made_of, "metrics"):
             reader = ExportingMetricReader(
-                with_redaction(create_exporter, "metrics", config),
+                create_exporter,
                 interval=around[settings.METRIC_EXPORT_INTERVAL] / 1000,
                 temporality=_temporality(around),
                 aggregation=_aggregation(around),
                 timeout=around[settings.METRIC_EXPORT_TIMEOUT] / 1000,
-                identity=identity,
+                identity=made_of.identity,
             )
-            parts.append(reader)
+            made_of.parts.append(reader)
             readers.append(reader)
         if config.file is None:
-            readers += configured_readers(config, problems)
+            readers += configured_readers(config, made_of.problems)
     views = create_views(config)
     options: dict[str, Any] = {}
     if config.file is not None:
@@ -175,7 +156,7 @@ def create_meter_provider(  # noqa: PLR0913, PLR0917 - what a provider is made o
         options = declared.declared_meter_options(config)
     provider = MeterProvider(
         metric_readers=readers,
-        resource=resource,
+        resource=made_of.resource,
         views=[*views, *more_views],
         exemplar_filter=_EXEMPLAR_FILTERS[config[settings.EXEMPLAR_FILTER]](),
         shutdown_on_exit=False,
@@ -187,24 +168,16 @@ def create_meter_provider(  # noqa: PLR0913, PLR0917 - what a provider is made o
     return provider
 
 
-def create_logger_provider(  # noqa: PLR0913, PLR0917 - what a provider is made of
-    config: OtelConfig,
-    resource: Resource,
-    problems: list[Problem],
-    parts: list[Part],
-    memory: InMemoryExporters | None = None,
-    identity: Identity | None = None,
-) -> LoggerProvider:
+def create_logger_provider(made_of: Ingredients) -> LoggerProvider:
     """Return a logger provider with the run-id processor and one exporting processor an exporter."""
-    provider = _logger_provider(config, resource)
+    provider = _logger_provider(made_of.config, made_of.resource)
     provider.add_log_record_processor(RunIdLogRecordProcessor())
-    if memory is not None:
-        provider.add_log_record_processor(SimpleLogRecordProcessor(memory.logs))
+    if made_of.memory is not None:
+        provider.add_log_record_processor(SimpleLogRecordProcessor(made_of.memory.logs))
         return provider
-    for create_exporter, around in _exports(config, "logs", problems):
-        limits = batch_limits(around, "logs")
-        exporting = ExportingLogRecordProcessor(with_redaction(create_exporter, "logs", config), limits, identity)
-        parts.append(exporting.queue)
+    for create_exporter, around in _exports(made_of, "logs"):
+        exporting = ExportingLogRecordProcessor(create_exporter, batch_limits(around, "logs"), made_of.identity)
+        made_of.parts.append(exporting.queue)
         provider.add_log_record_processor(exporting)
     return provider
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ __all__ = [
 
 def new_instance_id() -> str:
     """Return a random token that tells this process from every other (specification, *Resource Identity*)."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()  # what the module `secrets` returns, which takes 1.5 ms to import
 
 
 def build_resource(config: OtelConfig, *, service_name: str | None = None) -> Resource:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from codeanatomy_distro.otel.providers import InMemoryExporters
+    from codeanatomy_distro.otel.memory import InMemoryExporters
 
 __all__ = ["MetricPoint", "Telemetry", "capture"]
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
-from codeanatomy_distro.instrumentation.hamilton.driver import Automatic, remove_everywhere
-from codeanatomy_distro.instrumentation.hamilton.patches import HAMILTON_PATCHES
-from codeanatomy_distro.instrumentation.hamilton.tracking import TRACKING
+from codeanatomy_distro.instrumentation.patching import report_failure
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,6 +29,7 @@ class HamiltonInstrumentor(BaseInstrumentor):
     Hamilton is patched when the program imports it, or at once if it has done so. Without Hamilton nothing happens.
     """
 
+    _active = False
     _waiting = False
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -39,27 +38,51 @@ class HamiltonInstrumentor(BaseInstrumentor):
 
     def _instrument(self, **kwargs: Any) -> None:  # noqa: ANN401
         del kwargs
-        HAMILTON_PATCHES.acquire(_OWNER)
+        self._active = True
         if not self._waiting:
-            type(self)._waiting = True  # noqa: SLF001 - there is no public way
+            self._waiting = True
+            wrapt.register_post_import_hook(lambda _: self._patch(), "hamilton")  # at once if it is imported
             wrapt.register_post_import_hook(lambda _: self._add_hooks(), "hamilton.driver")
-        elif "hamilton.driver" in sys.modules:
-            self._add_hooks()
+            return
+        for name, on_import in (("hamilton", self._patch), ("hamilton.driver", self._add_hooks)):
+            if name in sys.modules:
+                on_import()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ANN401
         del kwargs
-        ours, Automatic.adapters = Automatic.adapters, ()
-        remove_everywhere(ours)
-        HAMILTON_PATCHES.release(_OWNER)
-        TRACKING.stop()
+        self._active = False
+        if "hamilton" not in sys.modules:
+            return
+        # Imported here for start-up cost: with Hamilton there, they are loaded already.
+        from codeanatomy_distro.instrumentation.hamilton import driver, patches, tracking
+
+        ours, driver.Automatic.adapters = driver.Automatic.adapters, ()
+        driver.remove_everywhere(ours)
+        patches.HAMILTON_PATCHES.release(_OWNER)
+        tracking.TRACKING.stop()
+
+    def _patch(self) -> None:
+        if not self._active:
+            return
+        try:
+            # Imported here for start-up cost: a program without Hamilton does not pay for its patches.
+            from codeanatomy_distro.instrumentation.hamilton import patches
+
+            patches.HAMILTON_PATCHES.acquire(_OWNER)
+        except Exception as failure:  # noqa: BLE001 - the program's import of Hamilton must not fail for us
+            report_failure("the instrumentation of Hamilton", failure)
 
     def _add_hooks(self) -> None:
-        # Imported here for start-up cost: it imports Hamilton, which the program has just done itself.
-        from codeanatomy_distro.instrumentation.hamilton import hooks
+        if not self._active:
+            return
+        try:
+            # Imported here for start-up cost: the hooks import Hamilton, which the program has just done itself.
+            from codeanatomy_distro.instrumentation.hamilton import driver, hooks, tracking
 
-        if HAMILTON_PATCHES.is_held_by(_OWNER):
-            TRACKING.start()
-            Automatic.adapters = hooks.OtelPlanHook(by_hand=False), hooks.OtelNodeHook(by_hand=False)
+            tracking.TRACKING.start()
+            driver.Automatic.adapters = hooks.OtelPlanHook(by_hand=False), hooks.OtelNodeHook(by_hand=False)
+        except Exception as failure:  # noqa: BLE001 - as above
+            report_failure("the instrumentation of Hamilton's drivers", failure)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
