@@ -174,7 +174,7 @@ def plugins(session: nox.Session) -> None:
 
 @nox.session
 def settings_matrix(session: nox.Session) -> None:
-    """Run a real program under every setting and every kind of value, for three quarters of an hour; `e2e` runs a sample."""
+    """Run a real program under every setting, pair and kind of value, for 45 minutes; `e2e` runs a sample."""
     _install(session, *TEST_GROUP)
     session.run("pytest", "tests/e2e/test_settings_matrix.py", *session.posargs, env={"SETTINGS_MATRIX": "full"})
 
