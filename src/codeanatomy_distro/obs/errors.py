@@ -29,6 +29,7 @@ __all__ = [
     "record_error",
     "record_exception",
     "stacktrace",
+    "told_errors",
 ]
 
 # An exception can't be held (its frames would live on with it), marked (its pickle would change) or weakly referred to.
@@ -38,6 +39,9 @@ Identity = tuple[int, int, int]
 
 _MOST_TOLD: Final = 8  # errors in flight at once, one raised while another is handled
 _told: ContextVar[tuple[Identity, ...]] = ContextVar("codeanatomy_told_errors", default=())
+
+told_errors: Final = _told.get
+"""Give the errors that spans have told here: without one, there is nothing for `forget_error` to do."""
 
 
 def error_type(error: BaseException) -> str:

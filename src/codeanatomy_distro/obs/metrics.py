@@ -9,12 +9,14 @@ from opentelemetry import metrics
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.catalog import CATALOG, Metric
-from codeanatomy_distro.obs.constants import AttributeName, MetricName
+from codeanatomy_distro.obs.constants import AttributeName, MetricName, ScopeName
 from codeanatomy_distro.obs.run_context import get_run_id
-from codeanatomy_distro.obs.scopes import get_meter
+from codeanatomy_distro.obs.scopes import distro_version, get_meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.metrics import Meter, MeterProvider
 
     _Recorder = Callable[..., None]  # (amount, attributes)
 
@@ -47,9 +49,13 @@ class _Instruments:
 
 
 class _Kept:
-    """The instruments of the provider that was global last, replaced as one: threads may record meanwhile."""
+    """The instruments of the provider that was global last, replaced as one: threads may record meanwhile.
+
+    `given` has those of the providers that an instrumentor was given, by their identity.
+    """
 
     instruments = _Instruments(None, with_run_id=True)
+    given: Final[dict[int, _Instruments]] = {}
     with_run_id: bool | None = None
 
 
@@ -60,10 +66,10 @@ def configure_run_id(on_points: bool | None) -> None:  # noqa: FBT001 - the one 
     """Set whether metric points carry the run id; None leaves it to ``CODEANATOMY_OTEL_METRIC_RUN_ID``."""
     _Kept.with_run_id = on_points
     _Kept.instruments = _Instruments(None, with_run_id=True)
+    _Kept.given.clear()
 
 
-def _create(metric: Metric) -> _Recorder:
-    meter = get_meter()
+def _create(metric: Metric, meter: Meter) -> _Recorder:
     if metric.instrument == "histogram":
         return meter.create_histogram(
             metric.name, metric.unit, metric.description, explicit_bucket_boundaries_advisory=metric.buckets
@@ -73,27 +79,35 @@ def _create(metric: Metric) -> _Recorder:
     return meter.create_gauge(metric.name, metric.unit, metric.description).set
 
 
-def _instruments() -> _Instruments:
-    provider = metrics.get_meter_provider()
-    kept = _Kept.instruments
-    if kept.provider is not provider:
+def _instruments(given: MeterProvider | None) -> _Instruments:
+    provider = metrics.get_meter_provider() if given is None else given
+    kept = _Kept.instruments if given is None else _Kept.given.get(id(given))
+    if kept is None or kept.provider is not provider:
         chosen = _Kept.with_run_id
         with_run_id = settings.current(settings.METRIC_RUN_ID) if chosen is None else chosen
-        kept = _Kept.instruments = _Instruments(provider, with_run_id=with_run_id)
+        kept = _Instruments(provider, with_run_id=with_run_id)
+        if given is None:
+            _Kept.instruments = kept
+        else:
+            _Kept.given[id(given)] = kept
     return kept
 
 
-def _record(name: str, amount: float, *labels: str) -> None:
-    record, attributes = _bind(name, *labels)
+def _record(name: str, amount: float, *labels: str, provider: MeterProvider | None = None) -> None:
+    record, attributes = _bind(name, *labels, provider=provider)
     record(amount, attributes)
 
 
-def _bind(name: str, *labels: str) -> tuple[_Recorder, dict[str, str]]:
-    """Return what records the metric `name`, and the attributes of a point with `labels`."""
-    kept = _instruments()
+def _bind(name: str, *labels: str, provider: MeterProvider | None = None) -> tuple[_Recorder, dict[str, str]]:
+    """Return what records the metric `name`, and the attributes of a point with `labels`.
+
+    It is recorded with `provider` where an instrumentor was given one, else with the one that is global now.
+    """
+    kept = _instruments(provider)
     record = kept.recorders.get(name)
     if record is None:
-        record = kept.recorders[name] = _create(CATALOG[name])
+        meter = get_meter() if provider is None else provider.get_meter(ScopeName.OBS, distro_version())
+        record = kept.recorders[name] = _create(CATALOG[name], meter)
     run_id = get_run_id() if kept.with_run_id else None
     key = (name, run_id, labels)
     attributes = kept.labels.get(key)
@@ -117,9 +131,11 @@ def record_task_duration(seconds: float, *, task_kind: str, status: str) -> None
     _record(MetricName.TASK_DURATION, seconds, task_kind, status)
 
 
-def record_execute_duration(seconds: float, *, status: str, plan_kind: str) -> None:
+def record_execute_duration(
+    seconds: float, *, status: str, plan_kind: str, provider: MeterProvider | None = None
+) -> None:
     """Record how long one execution of a DataFusion query took; `status` is ``ok`` or ``error``."""
-    _record(MetricName.DATAFUSION_EXECUTE_DURATION, seconds, status, plan_kind)
+    _record(MetricName.DATAFUSION_EXECUTE_DURATION, seconds, status, plan_kind, provider=provider)
 
 
 def task_duration_recorder(*, task_kind: str, status: str) -> Callable[..., None]:
@@ -128,9 +144,11 @@ def task_duration_recorder(*, task_kind: str, status: str) -> Callable[..., None
     return partial(record, attributes=attributes)
 
 
-def record_write_duration(seconds: float, *, status: str, destination: str) -> None:
+def record_write_duration(
+    seconds: float, *, status: str, destination: str, provider: MeterProvider | None = None
+) -> None:
     """Record how long a write by DataFusion took; `destination` is a kind, such as ``parquet``, never a path."""
-    _record(MetricName.DATAFUSION_WRITE_DURATION, seconds, status, destination)
+    _record(MetricName.DATAFUSION_WRITE_DURATION, seconds, status, destination, provider=provider)
 
 
 def add_artifact(*, artifact_kind: str, status: str = "ok") -> None:
@@ -143,20 +161,24 @@ def add_error(*, error_type: str, stage: str) -> None:
     _record(MetricName.ERROR_COUNT, 1, error_type, stage)
 
 
-def set_dataset_stats(dataset: str, *, rows: int | None = None, columns: int | None = None) -> None:
+def set_dataset_stats(
+    dataset: str, *, rows: int | None = None, columns: int | None = None, provider: MeterProvider | None = None
+) -> None:
     """Set the size of a named dataset, in rows and columns; what is None stays as it was."""
     if rows is not None:
-        _record(MetricName.DATASET_ROWS, int(rows), dataset)
+        _record(MetricName.DATASET_ROWS, int(rows), dataset, provider=provider)
     if columns is not None:
-        _record(MetricName.DATASET_COLUMNS, int(columns), dataset)
+        _record(MetricName.DATASET_COLUMNS, int(columns), dataset, provider=provider)
 
 
-def set_scan_telemetry(dataset: str, *, row_groups: int | None = None, fragments: int | None = None) -> None:
+def set_scan_telemetry(
+    dataset: str, *, row_groups: int | None = None, fragments: int | None = None, provider: MeterProvider | None = None
+) -> None:
     """Set what the last scan of a dataset read: row groups, and fragments (files); what is None stays as it was."""
     if row_groups is not None:
-        _record(MetricName.SCAN_ROW_GROUPS, int(row_groups), dataset)
+        _record(MetricName.SCAN_ROW_GROUPS, int(row_groups), dataset, provider=provider)
     if fragments is not None:
-        _record(MetricName.SCAN_FRAGMENTS, int(fragments), dataset)
+        _record(MetricName.SCAN_FRAGMENTS, int(fragments), dataset, provider=provider)
 
 
 def record_cache_operation(seconds: float, *, policy: str, scope: str, operation: str, result: str) -> None:

@@ -125,7 +125,7 @@ def test_a_fault_of_ours_never_reaches_the_user(
     monkeypatch.setattr(patching, "_reported", set[str]())
     monkeypatch.setattr(execute, "record_duration", broken)
     assert len(case.frame.collect()) == 1
-    monkeypatch.setattr(execute, "query_and_method", broken)
+    monkeypatch.setattr(execute.Execute, "__init__", broken)
     monkeypatch.setattr(compiling, "Compile", broken)
     assert case.context.sql("select 1 as one").to_pydict() == {"one": [1]}
     assert case.context.sql("select 1 as one").to_pydict() == {"one": [1]}

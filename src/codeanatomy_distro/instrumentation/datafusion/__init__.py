@@ -27,7 +27,8 @@ _MODULE = "datafusion"
 class DataFusionInstrumentor(BaseInstrumentor):
     """Instruments Apache DataFusion 43 and later; does nothing at all in a program that never imports it.
 
-    `instrument` takes a ``tracer_provider`` in place of the global one. `uninstrument` puts the very same objects back.
+    `instrument` takes a ``tracer_provider`` and a ``meter_provider`` in place of the global ones. `uninstrument` puts
+    the very same objects back.
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,7 @@ class DataFusionInstrumentor(BaseInstrumentor):
         return ()
 
     def _instrument(self, **kwargs: Raw) -> None:
-        self._arguments = {"tracer_provider": kwargs.get("tracer_provider")}
+        self._arguments = {name: kwargs.get(name) for name in ("tracer_provider", "meter_provider")}
         if not self._hooked:
             self._hooked = True  # a hook can't be taken back; it does nothing while we are not to instrument
             wrapt.register_post_import_hook(self._on_import, _MODULE)
@@ -67,7 +68,7 @@ class DataFusionInstrumentor(BaseInstrumentor):
             from codeanatomy_distro.instrumentation.datafusion.targets import create_targets, stop
 
             self._stop = stop
-            self._patches.apply(create_targets(module, read_options(self._arguments["tracer_provider"])))
+            self._patches.apply(create_targets(module, read_options(**self._arguments)))
         except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
             report_failure("the instrumentation of DataFusion", ours)
             self._patches.undo()

@@ -8,10 +8,9 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from codeanatomy_distro.instrumentation.datafusion.execute import query_and_method
-from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.operation import Operation, is_suppressed
 from codeanatomy_distro.instrumentation.datafusion.stream_span import EXHAUSTED, FAILED, StreamSpan, part_dropped
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.errors import forget_error
@@ -72,7 +71,8 @@ class ArrowExecute(Operation):
     __slots__ = ("query",)
 
     def __init__(self, options: Options, query: Query, method: str, owner: Raw, started: int) -> None:
-        super().__init__(query.span_name, options, query.attributes_of(method), owner, started)
+        attributes = query.attributes_of(method)
+        super().__init__(query.span_name, options, attributes, owner, context.get_current(), started)
         self.query = query
 
 
@@ -131,7 +131,7 @@ def observing_arrow_stream(options: Options) -> Callable[[Callable[..., Any]], C
         def observed(self: Raw, *args: Raw, **kwargs: Raw) -> Raw:
             opened = _read_by_engine.get()
             try:
-                request = _Request(options, self) if is_instrumentation_enabled() else None
+                request = None if is_suppressed(context.get_current()) else _Request(options, self)
             except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
                 report_failure(_METHOD, ours)
                 request = None

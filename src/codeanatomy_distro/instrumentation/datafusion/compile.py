@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import detach
+
 from codeanatomy_distro.instrumentation.datafusion.calls import Call, call_under_way, take_call
 from codeanatomy_distro.instrumentation.datafusion.datasets import remember_location
-from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
 from codeanatomy_distro.instrumentation.datafusion.query import Query, query_of_plan
 from codeanatomy_distro.instrumentation.datafusion.running import Running, running
 from codeanatomy_distro.instrumentation.datafusion.views import WriteView
+from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.constants import SpanName
 from codeanatomy_distro.obs.run_context import get_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.context import Context
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
@@ -29,19 +34,19 @@ class CreateTable(Operation):
 
     __slots__ = ("query",)
 
-    def __init__(self, options: Options, query: Query, method: str) -> None:
-        super().__init__(SpanName.DATAFUSION_EXECUTE, options, query.attributes_of(method), None)
+    def __init__(self, options: Options, query: Query, method: str, current: Context) -> None:
+        super().__init__(SpanName.DATAFUSION_EXECUTE, options, query.attributes_of(method), None, current)
         self.query = query
         running[id(self)] = Running(self.context, None, get_run_id())
 
     def told_result(self, result: Raw, seconds: float) -> Raw:
         """Record the duration; the table has no result of its own."""
-        record_duration((self.query, seconds, None, None, self.context, get_run_id(), self.options.convention))
+        record_duration((self.query, seconds, None, None, self.context, get_run_id(), self.options))
         return result
 
     def told_error(self, kind: str, seconds: float) -> None:
         """Record the duration as one that failed by `kind`."""
-        record_duration((self.query, seconds, None, kind, self.context, get_run_id(), self.options.convention))
+        record_duration((self.query, seconds, None, kind, self.context, get_run_id(), self.options))
 
     def close(self) -> None:
         """End the span; functions that the engine calls belong to it no more."""
@@ -54,26 +59,41 @@ class Compile(Operation):
 
     __slots__ = ("call", "query", "work")
 
-    def __init__(self, options: Options, query: Query, method: str, call: Call | None, owner: Raw) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - the path of every query: names given would cost more
+        self, options: Options, query: Query, method: str, call: Call | None, owner: Raw, current: Context
+    ) -> None:
         attributes = query.by_method.get(method) or query.attributes_of(method)
-        Operation.__init__(self, SpanName.DATAFUSION_COMPILE, options, attributes, owner)
+        Operation.__init__(self, SpanName.DATAFUSION_COMPILE, options, attributes, owner, current)
         self.call = call
         self.query = query
         self.work: Operation | None = None
-        if query.makes_table:
-            self.work = CreateTable(options, query, method)
-        elif query.makes_view:
-            self.work = WriteView(options, query, method, None)
+        if query.makes_table or query.makes_view:
+            self._open_work(method)
 
-    def told_result(self, result: Raw, seconds: float) -> Raw:
-        """Tell the work inside that it is done, and let the DataFrame keep its query."""
-        del seconds
-        if self.call is not None:
-            self.call[2] = self.query
-        if self.work is not None:
-            self.work.finish(None)
-        if self.query.registers:
-            remember_location(self.query.registers[0], self.query.registers[1])
+    def _open_work(self, method: str) -> None:
+        work = CreateTable if self.query.makes_table else WriteView
+        try:
+            self.work = work(self.options, self.query, method, self.context)
+        except BaseException:
+            self.close()
+            raise
+
+    def finish(self, result: Raw) -> Raw:
+        """Tell the work inside that it is done, let the DataFrame keep its query, and end the span."""
+        try:
+            query = self.query
+            if self.call is not None:
+                self.call[2] = query
+            if self.work is not None:
+                self.work.finish(None)
+            if query.registers:
+                remember_location(*query.registers)
+        except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
+            report_failure("the end of a compilation", ours)
+        finally:
+            if self.attached is not None:
+                detach(self.attached)
+                self.span.end()
         return result
 
     def fail(self, error: BaseException) -> None:
@@ -89,7 +109,7 @@ class Compiler:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def sql(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+    def sql(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
         """Begin ``sql_with_options(query, options, param_values, param_strings)``."""
         text = args[0] if args else kwargs["query"]
         values = kwargs.get("param_values") or (args[2:3] and args[2])
@@ -98,19 +118,19 @@ class Compiler:
             call_under_way.set(None)
         reader = self.options.reader
         query = reader.kept.get((text, bool(values))) or reader.read(text, parameterised=bool(values))
-        return Compile(self.options, query, "sql" if call is None else call[0], call, owner)
+        return Compile(self.options, query, "sql" if call is None else call[0], call, owner, current)
 
-    def table(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+    def table(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
         """Begin ``table(name)``."""
         name = args[0] if args else kwargs["name"]
-        return self._begin(Query("dataframe", "SELECT", (str(name),)), "table", owner)
+        return self._begin(Query("dataframe", "SELECT", (str(name),)), "table", owner, current)
 
     def plan(self, method: str) -> Callable[..., Compile]:
         """Return what begins `method`, whose first argument is a logical plan."""
 
-        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
             plan = args[0] if args else kwargs["plan"]
-            return self._begin(query_of_plan(read_plan(plan), "logical_plan"), method, owner)
+            return self._begin(query_of_plan(read_plan(plan), "logical_plan"), method, owner, current)
 
         return begin
 
@@ -118,11 +138,11 @@ class Compiler:
         """Return what begins `method` of a Substrait class, whose first argument is SQL or a context."""
         by_plan = Query("substrait", None)
 
-        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
             text = owner if isinstance(owner, str) else kwargs.get("sql")
             query = by_plan if text is None else self.options.reader.read(text, parameterised=False)
             del args
-            return self._begin(query, method, owner, keeps=False)
+            return self._begin(query, method, owner, current, keeps=False)
 
         return begin
 
@@ -130,12 +150,13 @@ class Compiler:
         """Return what begins a method whose arguments tell nothing that telemetry may carry, such as ``read_csv``."""
         query = Query("dataframe", None)
 
-        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Compile:
+        def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
             del args, kwargs
-            return self._begin(query, method, owner, keeps=False)
+            return self._begin(query, method, owner, current, keeps=False)
 
         return begin
 
-    def _begin(self, query: Query, method: str, owner: Raw, *, keeps: bool = True) -> Compile:
+    def _begin(self, query: Query, method: str, owner: Raw, current: Context, *, keeps: bool = True) -> Compile:
         call = take_call()
-        return Compile(self.options, query, method if call is None else call[0], call if keeps else None, owner)
+        kept = call if keeps else None
+        return Compile(self.options, query, method if call is None else call[0], kept, owner, current)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from time import time_ns
+from functools import partial
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context
+from opentelemetry.context import detach
 
-from codeanatomy_distro.instrumentation.datafusion.calls import QUERY, call_under_way, keep_query
-from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
+from codeanatomy_distro.instrumentation.datafusion.calls import QUERY, call_under_way, keep_query, take_call
 from codeanatomy_distro.instrumentation.datafusion.finished import tell_figures
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
 from codeanatomy_distro.instrumentation.datafusion.query import Query, query_of_plan
 from codeanatomy_distro.instrumentation.datafusion.running import Running, functions, running
+from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.run_context import get_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.context import Context
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
@@ -30,15 +34,16 @@ _in_flight: Final[dict[int, object]] = {}
 
 def query_and_method(frame: Raw, method: str) -> tuple[Query, str]:
     """Return the query that `frame` is about to run and the user's method, and take the user's call."""
-    call = call_under_way.get()
+    call = take_call()
     if call is None:
-        return query_of_plan(read_plan(frame.logical_plan()), "dataframe"), method
-    call_under_way.set(None)
-    query = call[1].__dict__.get(QUERY)
-    if query is None:
-        query = query_of_plan(read_plan(frame.logical_plan()), "dataframe")
-        keep_query(call[1], query)
-    return query, call[0]
+        return _planned_query(frame, None), method
+    return call[1].__dict__.get(QUERY) or _planned_query(frame, call[1]), call[0]
+
+
+def _planned_query(frame: Raw, owner: object) -> Query:
+    query = query_of_plan(read_plan(frame.logical_plan()), "dataframe")
+    keep_query(owner, query)
+    return query
 
 
 class Execute(Operation):
@@ -46,33 +51,62 @@ class Execute(Operation):
 
     __slots__ = ("keeps_plan", "query")
 
-    def __init__(self, options: Options, frame: Raw, method: str, *, keeps_plan: bool) -> None:
-        self.query, method = query_and_method(frame, method)
-        query = self.query
+    def __init__(
+        self,
+        options: Options,
+        method: str,
+        keeps_plan: bool,  # noqa: FBT001
+        frame: Raw,
+        _args: tuple[Any, ...],
+        _kwargs: dict[str, Any],
+        current: Context,
+    ) -> None:
+        call = call_under_way.get()
+        if call is None:
+            query = _planned_query(frame, None)
+        else:
+            call_under_way.set(None)
+            method = call[0]
+            query = call[1].__dict__.get(QUERY) or _planned_query(frame, call[1])
+        self.query = query
         attributes = query.by_method.get(method) or query.attributes_of(method)
-        Operation.__init__(self, query.span_name, options, attributes, frame)
+        Operation.__init__(self, query.span_name, options, attributes, frame, current)
         self.keeps_plan = keeps_plan
         if keeps_plan and _in_flight.setdefault(id(frame), self) is not self:
-            # Another thread is executing this very object, which keeps but one plan: its own, or ours.
-            self.owner = frame.with_columns([])
-            _in_flight[id(self.owner)] = self
+            self._use_own_frame(frame)
         if functions.any_wrapped:
             running[id(self)] = Running(self.context, frame, get_run_id())
 
-    def told_result(self, result: Raw, seconds: float) -> Raw:
-        """Record the duration, and the engine's figures where the plan of this very run is kept."""
-        query = self.query
-        record_duration((query, seconds, query.destination, None, self.context, get_run_id(), self.options.convention))
-        if self.keeps_plan and self.attached is not None and self.span.is_recording():
-            self.ended = time_ns()
-            plan = self.owner.execution_plan()
-            tell_figures(self, query, plan, result)
+    def _use_own_frame(self, frame: Raw) -> None:
+        # Another thread is executing this very object, which keeps but one plan: its own, or ours.
+        self.keeps_plan = False
+        try:
+            self.owner = frame.with_columns([])
+        except BaseException:
+            self.close()
+            raise
+        self.keeps_plan = True
+        _in_flight[id(self.owner)] = self
+
+    def finish(self, result: Raw) -> Raw:
+        """Record the duration, and the engine's figures where the plan of this very run is kept; end the span."""
+        seconds = (perf_counter_ns() - self.begun) / 1e9
+        try:
+            query = self.query
+            record_duration((query, seconds, query.destination, None, self.context, get_run_id(), self.options))
+            if self.keeps_plan and self.attached is not None and self.span.is_recording():
+                self.ended = time_ns()
+                tell_figures(self, query, self.owner.execution_plan(), result)
+        except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
+            report_failure("the end of an execution", ours)
+        finally:
+            self.close()
         return result
 
     def told_error(self, kind: str, seconds: float) -> None:
         """Record the duration of a failure; a plan that is kept may be that of a run before."""
         query = self.query
-        record_duration((query, seconds, query.destination, kind, self.context, get_run_id(), self.options.convention))
+        record_duration((query, seconds, query.destination, kind, self.context, get_run_id(), self.options))
 
     def leave(self) -> None:
         """Put the context back; another thread may have the frame."""
@@ -89,7 +123,7 @@ class Execute(Operation):
         if running:
             running.pop(id(self), None)
         if self.attached is not None:
-            context.detach(self.attached)
+            detach(self.attached)
             self.span.end(self.ended)
 
 
@@ -101,17 +135,10 @@ class Executor:
 
     def method(self, name: str, *, keeps_plan: bool) -> Callable[..., Execute]:
         """Return what begins the method `name`; `keeps_plan` when the frame keeps the plan that it executed."""
-        options = self.options
-        keeps_plan = keeps_plan and options.reads_figures
+        return partial(Execute, self.options, name, keeps_plan and self.options.reads_figures)
 
-        def begin(frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execute:
-            del args, kwargs
-            return Execute(options, frame, name, keeps_plan=keeps_plan)
-
-        return begin
-
-    def explain(self, frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Execute | None:
+    def explain(self, frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Execute | None:
         """Begin ``explain(verbose, analyze, …)``, which executes when it analyses."""
         if kwargs.get("analyze", args[1] if len(args) > 1 else False):
-            return Execute(self.options, frame, "explain", keeps_plan=False)
+            return Execute(self.options, "explain", False, frame, args, kwargs, current)  # noqa: FBT003 - keeps no plan
         return None

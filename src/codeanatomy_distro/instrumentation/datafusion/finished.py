@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from codeanatomy_distro.instrumentation.datafusion.datasets import dataset_of_scan
 from codeanatomy_distro.instrumentation.datafusion.figures import Figures, read_figures
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_dataset, record_scan
 from codeanatomy_distro.instrumentation.datafusion.operators import record_operators
 from codeanatomy_distro.obs.datafusion_runs import current_run
-from codeanatomy_distro.obs.metrics import set_dataset_stats
 from codeanatomy_distro.obs.scan_telemetry import ScanTelemetry
 
 if TYPE_CHECKING:
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+    from codeanatomy_distro.instrumentation.datafusion.options import Options
     from codeanatomy_distro.instrumentation.datafusion.query import Query
 
 __all__ = ["tell_figures"]
@@ -49,20 +50,19 @@ def tell_figures(operation: Operation, query: Query, plan: Raw, result: Raw) -> 
         figures.rows = _rows_of(result)
     span.set_attributes(figures.attributes(operation.started))
     if figures.scans:
-        _record_scans(query, figures)
+        _record_scans(options, query, figures)
     if query.destination == "table" and query.target is not None and figures.rows_written is not None:
-        set_dataset_stats(query.target, rows=figures.rows_written)
+        record_dataset(options, query.target, rows=figures.rows_written)
 
 
-def _record_scans(query: Query, figures: Figures) -> None:
+def _record_scans(options: Options, query: Query, figures: Figures) -> None:
     run = current_run()
     for scan in figures.scans:
         dataset = dataset_of_scan(scan, query.datasets)
         if dataset is None:
             continue
         total, matched = scan.row_groups or (None, None)
-        told = ScanTelemetry(dataset, scan.files, total, matched, scan.bytes_scanned)
         if run is None:
-            told.set_gauges()
+            record_scan(options, dataset, row_groups=matched, fragments=scan.files)
         else:
-            run.add_scan(told)
+            run.add_scan(ScanTelemetry(dataset, scan.files, total, matched, scan.bytes_scanned))

@@ -4,54 +4,75 @@ from __future__ import annotations
 
 import functools
 from time import perf_counter_ns, time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from opentelemetry import context, trace
+from opentelemetry import trace
+from opentelemetry.context import attach, detach, get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from codeanatomy_distro.instrumentation.datafusion.errors import engine_error_type
 from codeanatomy_distro.instrumentation.patching import report_failure
-from codeanatomy_distro.obs.errors import forget_error, record_error
+from codeanatomy_distro.obs.errors import forget_error, record_error, told_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.context import Context
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
     from codeanatomy_distro.instrumentation.datafusion.query import Attributes
 
-__all__ = ["Operation", "observing", "observing_static"]
+__all__ = ["Begin", "Operation", "is_suppressed", "observing", "observing_static"]
 
 # This is the path of every query. It is kept short and flat, for what it costs is less its own time than the caches
 # that it takes from the engine: a call saved here is worth several microseconds there.
 
 
+Begin: TypeAlias = "Callable[[Raw, tuple[Any, ...], dict[str, Any], Context], Operation | None]"
+"""What opens the operation of a call: of (owner, args, kwargs, current context)."""
+
+
+def is_suppressed(current: Context) -> bool:
+    """Return whether code in the context `current`, which is the current one, is not to be traced."""
+    if not current or (len(current) == 1 and trace.get_current_span(current) is not trace.INVALID_SPAN):
+        return False  # nothing is in it, or a span and nothing else
+    return not is_instrumentation_enabled()
+
+
 class Operation:
     """A span that is current while the engine is called; one that is sampled out for certain is not even made.
 
-    What a subclass adds in `told_result` and `told_error` may fail: it is said once, and the user's call goes on.
+    It is the child of the span in `current`. What a subclass adds in `told_result` and `told_error` may fail: it is
+    said once, and the user's call goes on.
     """
 
     __slots__ = ("attached", "begun", "context", "ended", "options", "owner", "span", "started")
 
-    def __init__(
-        self, name: str, options: Options, attributes: Attributes, owner: Raw, started: int | None = None
+    def __init__(  # noqa: PLR0913, PLR0917 - the path of every query: names given would cost more
+        self,
+        name: str,
+        options: Options,
+        attributes: Attributes,
+        owner: Raw,
+        current: Context,
+        started: int | None = None,
     ) -> None:
-        forget_error()
+        if told_errors():
+            forget_error()
         self.options = options
         self.owner = owner
         self.ended: int | None = None
-        self.started = time_ns() if started is None else started
-        source = options.spans
-        current = context.get_current()
-        if source.starts_unsampled(current):
+        self.started = started = started or time_ns()
+        tracer = options.spans.tracer_in(current)
+        if tracer is None:
             self.span = trace.get_current_span(current)
             self.context = current
             self.attached = None
         else:
-            self.span = source.tracer.start_span(name, current, attributes=attributes, start_time=self.started)
-            self.context = trace.set_span_in_context(self.span, current)
-            self.attached = context.attach(self.context)
+            self.span = span = tracer.start_span(name, current, attributes=attributes, start_time=started)
+            self.context = inside = trace.set_span_in_context(span, current)
+            self.attached = attach(inside)
         self.begun = perf_counter_ns()
 
     def finish(self, result: Raw) -> Raw:
@@ -81,12 +102,12 @@ class Operation:
     def leave(self) -> None:
         """Put the context back."""
         if self.attached is not None:
-            context.detach(self.attached)
+            detach(self.attached)
 
     def close(self) -> None:
         """Put the context back and end the span."""
         if self.attached is not None:
-            context.detach(self.attached)
+            detach(self.attached)
             self.span.end(self.ended)
 
     def told_result(self, result: Raw, seconds: float) -> Raw:
@@ -98,19 +119,19 @@ class Operation:
         """Record what a call that failed tells beside its error."""
 
 
-def observing(begin: Callable[..., Operation | None], where: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the patch of one method of the engine: ``begin(owner, args, kwargs)`` opens the operation, or gives None.
+def observing(begin: Begin, where: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the patch of one method of the engine: ``begin(owner, args, kwargs, current)`` opens the operation.
 
-    The engine is called on the operation's `owner`, which may be another object for the same query.
+    It may give None instead. The engine is called on the operation's `owner`, which may be another object for the same
+    query.
     """
 
     def patch(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def observed(self: Raw, *args: Raw, **kwargs: Raw) -> Raw:
             try:
-                # An empty context, which is false, suppresses nothing.
-                silent = context.get_current() and not is_instrumentation_enabled()
-                operation = None if silent else begin(self, args, kwargs)
+                current = get_current()
+                operation = None if current and is_suppressed(current) else begin(self, args, kwargs, current)
             except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
                 report_failure(where, ours)
                 operation = None
@@ -130,7 +151,7 @@ def observing(begin: Callable[..., Operation | None], where: str) -> Callable[[C
     return patch
 
 
-def observing_static(begin: Callable[..., Operation | None], where: str) -> Callable[[Any], Any]:
+def observing_static(begin: Begin, where: str) -> Callable[[Any], Any]:
     """Return the patch of a static method, as `observing` does; `begin` is given its first argument as the owner."""
 
     def patch(original: Raw) -> Raw:

@@ -10,6 +10,7 @@ from codeanatomy_distro.instrumentation.datafusion.query import QueryReader
 from codeanatomy_distro.instrumentation.datafusion.tracing import SpanSource
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
     from codeanatomy_distro.instrumentation.datafusion.plan_mask import PlanMask
@@ -22,7 +23,8 @@ class Options:
     """Levels and sources of telemetry.
 
     `figures` is ``off``, ``summary`` or ``full``, and `text_level` ``off``, ``masked`` or ``full``. `convention` tells
-    whether the stable database convention's duration is recorded beside ours.
+    whether the stable database convention's duration is recorded beside ours. `meter_provider` is the one that was
+    given in place of the global one.
     """
 
     figures: str
@@ -32,6 +34,7 @@ class Options:
     plan_mask: PlanMask | None = None
     text_level: str = "masked"
     has_figures: bool = False
+    meter_provider: MeterProvider | None = None
 
     @property
     def reads_figures(self) -> bool:
@@ -47,7 +50,7 @@ class Options:
         return self.plan_mask.mask(texts, tables)
 
 
-def read_options(tracer_provider: TracerProvider | None = None) -> Options:
+def read_options(tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None) -> Options:
     """Return the options that the environment asks for; a provider that is given is used in place of the global one."""
     stability = settings.current(settings.SEMCONV_STABILITY_OPT_IN)
     text_level = settings.current(settings.DATAFUSION_QUERY_TEXT)
@@ -57,4 +60,5 @@ def read_options(tracer_provider: TracerProvider | None = None) -> Options:
         spans=SpanSource(tracer_provider),
         convention=not {"database", "database/dup", "db", "db/dup"}.isdisjoint(stability),
         text_level=text_level,
+        meter_provider=meter_provider,
     )

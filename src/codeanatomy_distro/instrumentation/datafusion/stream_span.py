@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context
 
-from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
 from codeanatomy_distro.instrumentation.datafusion.errors import engine_error_type
 from codeanatomy_distro.instrumentation.datafusion.finished import tell_figures
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.running import Running, running
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.errors import record_error
@@ -97,8 +97,9 @@ class StreamSpan:
                 kind = engine_error_type(error)
                 record_error(span, error, kind=kind)
             query = self.query
-            convention = operation.options.convention
-            record_duration((query, seconds, query.destination, kind, operation.context, get_run_id(), convention))
+            record_duration(
+                (query, seconds, query.destination, kind, operation.context, get_run_id(), operation.options)
+            )
             if operation.attached is not None and span.is_recording():
                 span.set_attribute(_HOW, self._worst)
                 if self.counts:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 from opentelemetry import context
 
 from codeanatomy_distro.instrumentation.datafusion.calls import take_call
-from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
 from codeanatomy_distro.instrumentation.datafusion.execute import Execute
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.query import Query
 from codeanatomy_distro.instrumentation.datafusion.stream_span import EXHAUSTED, FAILED, StreamSpan, part_dropped
@@ -19,6 +20,8 @@ from codeanatomy_distro.obs.run_context import get_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from opentelemetry.context import Context
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
@@ -183,8 +186,8 @@ class PartitionExecute(Operation):
 
     __slots__ = ("query",)
 
-    def __init__(self, options: Options, query: Query, method: str, owner: Raw) -> None:
-        super().__init__(query.span_name, options, query.attributes_of(method), owner)
+    def __init__(self, options: Options, query: Query, method: str, owner: Raw, current: Context) -> None:
+        super().__init__(query.span_name, options, query.attributes_of(method), owner, current)
         self.query = query
 
     def finish(self, result: Raw) -> Raw:
@@ -196,7 +199,7 @@ class PartitionExecute(Operation):
 
     def told_error(self, kind: str, seconds: float) -> None:
         """Record the duration as one that failed by `kind`."""
-        record_duration((self.query, seconds, None, kind, self.context, get_run_id(), self.options.convention))
+        record_duration((self.query, seconds, None, kind, self.context, get_run_id(), self.options))
 
 
 class Streamer:
@@ -207,17 +210,10 @@ class Streamer:
 
     def method(self, name: str) -> Callable[..., StreamExecute]:
         """Return what begins the method `name` of DataFrame."""
-        options = self.options
-        keeps_plan = options.reads_figures
+        return partial(StreamExecute, self.options, name, self.options.reads_figures)
 
-        def begin(frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamExecute:
-            del args, kwargs
-            return StreamExecute(options, frame, name, keeps_plan=keeps_plan)
-
-        return begin
-
-    def execute(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PartitionExecute:
+    def execute(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> PartitionExecute:
         """Begin ``ctx.execute(plan, partition)``."""
         del args, kwargs
         take_call()
-        return PartitionExecute(self.options, Query("physical_plan", None), "execute", owner)
+        return PartitionExecute(self.options, Query("physical_plan", None), "execute", owner, current)

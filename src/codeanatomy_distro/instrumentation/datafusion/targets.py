@@ -15,8 +15,8 @@ from codeanatomy_distro.instrumentation.datafusion.arrow_stream import observing
 from codeanatomy_distro.instrumentation.datafusion.calls import carrying_from_context, carrying_from_frame
 from codeanatomy_distro.instrumentation.datafusion.compile import Compiler
 from codeanatomy_distro.instrumentation.datafusion.datasets import noting_location
-from codeanatomy_distro.instrumentation.datafusion.durations import record_waiting
 from codeanatomy_distro.instrumentation.datafusion.execute import Executor
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_waiting
 from codeanatomy_distro.instrumentation.datafusion.operation import observing, observing_static
 from codeanatomy_distro.instrumentation.datafusion.plan_mask import PlanMask
 from codeanatomy_distro.instrumentation.datafusion.stream_span import stop_watching
@@ -27,7 +27,7 @@ from codeanatomy_distro.instrumentation.datafusion.write import Writer
 from codeanatomy_distro.instrumentation.patching import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
@@ -93,12 +93,15 @@ def _of_wrappers(module: Raw, options: Options) -> Iterator[Target]:
         yield Target(module.SessionContext, name, plain=carrying_from_context(name))
     for name in _CARRIED_BY_FRAME:
         yield Target(module.DataFrame, name, plain=carrying_from_frame(name))
-    register_view = observing(Viewer(options).register_view, "register_view")
-    yield Target(
-        module.SessionContext,
-        "register_view",
-        plain=lambda original: carrying_from_context("register_view")(register_view(original)),
+    carried, observed = (
+        carrying_from_context("register_view"),
+        observing(Viewer(options).register_view, "register_view"),
     )
+
+    def register_view(original: Callable[..., Any]) -> Callable[..., Any]:
+        return carried(observed(original))
+
+    yield Target(module.SessionContext, "register_view", plain=register_view)
 
 
 def _of_functions(module: Raw, options: Options) -> Iterator[Target]:

@@ -25,11 +25,11 @@ class SpanSource:
     """The tracer of the provider that was given, else of the one that is global now.
 
     A span that is not sampled still costs the SDK a fourth of one that is. A query under a root that was sampled out,
-    or under a sampler that is off, is spared that: `is_unsampled` tells it by one look at the parent, from what the
+    or under a sampler that is off, is spared that: `tracer_in` tells it by one look at the parent, from what the
     sampler's description says. A sampler that it doesn't know is always asked.
     """
 
-    __slots__ = ("_by_parent", "_given", "_never", "_provider", "tracer")
+    __slots__ = ("_asks", "_given", "_never", "_provider", "tracer")
 
     def __init__(self, provider: TracerProvider | None) -> None:
         self._given = provider is not None
@@ -43,14 +43,16 @@ class SpanSource:
                 self._use(provider)
         return self.tracer
 
-    def starts_unsampled(self, current: Context) -> bool:
-        """Return whether a span that is started in `current` is sampled out for certain."""
-        if not (self._never or self._by_parent) and self._given:
-            return False
-        self.refresh()
-        if not current:  # no parent
-            return self._never
-        return self.is_unsampled(trace.get_current_span(current))
+    def tracer_in(self, current: Context) -> Tracer | None:
+        """Return the tracer for a span that is started in `current`; None if that is sampled out for certain."""
+        if not self._given:
+            provider = trace.get_tracer_provider()
+            if provider is not self._provider:
+                self._use(provider)
+        if self._asks:
+            return self.tracer
+        parent = trace.get_current_span(current) if current else trace.INVALID_SPAN
+        return None if self._is_unsampled(parent) else self.tracer
 
     def _use(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -59,15 +61,12 @@ class SpanSource:
         describe = getattr(sampler, "get_description", None)
         description = str(describe()) if callable(describe) else ""
         self._never = _NEVER.fullmatch(description) is not None
-        self._by_parent = _BY_PARENT.fullmatch(description) is not None
+        self._asks = not self._never and _BY_PARENT.fullmatch(description) is None
 
-    def is_unsampled(self, parent: Span) -> bool:
-        """Return whether a child of `parent` is sampled out for certain."""
+    def _is_unsampled(self, parent: Span) -> bool:
         if parent.is_recording():
             return False
         if self._never:
             return True
-        if not self._by_parent:
-            return False
         above = parent.get_span_context()
         return above.is_valid and not above.is_remote and not above.trace_flags.sampled

@@ -10,6 +10,8 @@ from codeanatomy_distro.instrumentation.datafusion.query import Query
 from codeanatomy_distro.obs.constants import SpanName
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
 
@@ -21,8 +23,8 @@ class WriteView(Operation):
 
     __slots__ = ()
 
-    def __init__(self, options: Options, query: Query, method: str, owner: Raw) -> None:
-        super().__init__(SpanName.DATAFUSION_WRITE_VIEW, options, query.attributes_of(method), owner)
+    def __init__(self, options: Options, query: Query, method: str, current: Context, owner: Raw = None) -> None:
+        super().__init__(SpanName.DATAFUSION_WRITE_VIEW, options, query.attributes_of(method), owner, current)
 
 
 class Viewer:
@@ -31,16 +33,19 @@ class Viewer:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def into_view(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> WriteView | None:
+    def into_view(
+        self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context
+    ) -> WriteView | None:
         """Begin ``into_view()``; none for the view that `sql` makes of a DataFrame that it was given."""
         del args, kwargs
         call = call_under_way.get()
         if call is not None and call[0] != "into_view":
             return None
         take_call()
-        return WriteView(self.options, Query("dataframe", "CREATE VIEW"), "into_view", owner)
+        return WriteView(self.options, Query("dataframe", "CREATE VIEW"), "into_view", current, owner)
 
-    def register_view(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> WriteView:
+    def register_view(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> WriteView:
         """Begin ``register_view(name, df)``."""
         name = args[0] if args else kwargs["name"]
-        return WriteView(self.options, Query("dataframe", "CREATE VIEW", target=str(name)), "register_view", owner)
+        query = Query("dataframe", "CREATE VIEW", target=str(name))
+        return WriteView(self.options, query, "register_view", current, owner)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from codeanatomy_distro.instrumentation.datafusion.durations import record_duration
 from codeanatomy_distro.instrumentation.datafusion.execute import query_and_method
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.running import Running, running
 from codeanatomy_distro.obs.constants import SpanName
@@ -13,6 +13,8 @@ from codeanatomy_distro.obs.run_context import get_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.context import Context
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
@@ -25,7 +27,9 @@ class Write(Operation):
 
     __slots__ = ("destination", "query")
 
-    def __init__(self, options: Options, frame: Raw, method: str, destination: str, place: Raw) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what an operation is made of
+        self, options: Options, frame: Raw, method: str, destination: str, place: Raw, current: Context
+    ) -> None:
         self.query, method = query_and_method(frame, method)
         self.destination = destination
         attributes = {**self.query.attributes_of(method), "datafusion.write.destination": destination}
@@ -33,21 +37,17 @@ class Write(Operation):
             attributes["db.collection.name"] = str(place)
         else:
             attributes["datafusion.write.path"] = str(place)
-        super().__init__(SpanName.DATAFUSION_WRITE, options, attributes, frame)
+        super().__init__(SpanName.DATAFUSION_WRITE, options, attributes, frame, current)
         running[id(self)] = Running(self.context, frame, get_run_id())
 
     def told_result(self, result: Raw, seconds: float) -> Raw:
         """Record the duration; the engine keeps no figures of these."""
-        record_duration(
-            (self.query, seconds, self.destination, None, self.context, get_run_id(), self.options.convention)
-        )
+        record_duration((self.query, seconds, self.destination, None, self.context, get_run_id(), self.options))
         return result
 
     def told_error(self, kind: str, seconds: float) -> None:
         """Record the duration of a failure."""
-        record_duration(
-            (self.query, seconds, self.destination, kind, self.context, get_run_id(), self.options.convention)
-        )
+        record_duration((self.query, seconds, self.destination, kind, self.context, get_run_id(), self.options))
 
     def close(self) -> None:
         """Put the context back and end the span."""
@@ -64,8 +64,8 @@ class Writer:
     def method(self, name: str, destination: str) -> Callable[..., Write]:
         """Return what begins the method `name`, whose first argument is the place written to."""
 
-        def begin(frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Write:
+        def begin(frame: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Write:
             place = args[0] if args else kwargs.get("table_name", kwargs.get("path", ""))
-            return Write(self.options, frame, name, destination, place)
+            return Write(self.options, frame, name, destination, place, current)
 
         return begin
