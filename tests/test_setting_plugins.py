@@ -23,7 +23,7 @@ def test_an_entry_point_is_read() -> None:
 
 def test_an_unknown_name_is_told_with_the_nearest() -> None:
     """A name that is not installed is refused, with the nearest that is."""
-    with pytest.raises(BadValue, match=r"no sampler of that name is installed; did you mean always_on\?"):
+    with pytest.raises(BadValue, match=r"no sampler of that name is installed \(did you mean always_on\?\)"):
         SAMPLER.parse("allways_on")
 
 

@@ -47,7 +47,8 @@ def plugins(group: str, *built_in: str, noun: str, nothing: str | None = "none")
 
 
 def _allowed(group: str, built_in: tuple[str, ...]) -> str:
-    return ", ".join((*built_in, f"an entry point of {group}"))
+    others = ", ".join(name for of_group, name in _PACKAGES if of_group == group)
+    return ", ".join((*built_in, f"an entry point of {group}{f' (such as {others})' if others else ''}"))
 
 
 def _finder(group: str, built_in: tuple[str, ...], noun: str) -> Callable[[str], str]:
@@ -68,7 +69,7 @@ def _finder(group: str, built_in: tuple[str, ...], noun: str) -> Callable[[str],
             reason = f"it needs the package {package}"
         else:
             near = get_close_matches(raw.lower()[:100], sorted({*known, *installed}), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f" (did you mean {near[0]}?)" if near else ""
             reason = f"no {noun} of that name is installed{hint}"
         raise BadValue(reason)
 
