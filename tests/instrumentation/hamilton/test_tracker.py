@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codeanatomy_distro.instrumentation.hamilton import tracker_sender
 from codeanatomy_distro.instrumentation.hamilton.profiles import PROFILES, Limits, resolve_tracker
 from codeanatomy_distro.instrumentation.hamilton.tracker_http import _plain  # pyright: ignore[reportPrivateUsage]
 from codeanatomy_distro.instrumentation.hamilton.tracker_sender import Sender
@@ -112,8 +113,10 @@ def test_sender_gives_up_once(caplog: Any) -> None:
     assert [record.getMessage().count("gone") for record in caplog.records] == [1]
 
 
-def test_sender_does_not_wait_for_a_silent_server(caplog: Any) -> None:
-    """A server that does not answer holds up the end of the process for a second at most."""
+def test_sender_does_not_wait_for_a_silent_server(caplog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that does not answer holds up the end of the process for so long and no longer, a second by default."""
+    assert tracker_sender._LONGEST_ANSWER_SECONDS == 1.0
+    monkeypatch.setattr(tracker_sender, "_LONGEST_ANSWER_SECONDS", 0.2)
     sender = Sender("nowhere")
     answer = threading.Event()
 
@@ -125,6 +128,27 @@ def test_sender_does_not_wait_for_a_silent_server(caplog: Any) -> None:
     began = time.monotonic()
     with caplog.at_level(logging.WARNING):
         sender.close()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 0.7
     assert "does not answer" in caplog.text
     answer.set()
+
+
+def test_sender_does_not_wait_for_a_slow_server(caplog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers each call, but slowly, holds up the end of the process for so long in all and no longer."""
+    monkeypatch.setattr(tracker_sender, "_LONGEST_WAIT_SECONDS", 0.2)
+    sender = Sender("nowhere")
+    answered: list[int] = []
+
+    def ask(number: int) -> None:
+        with sender.calling():
+            time.sleep(0.04)
+        answered.append(number)
+
+    for number in range(50):
+        sender.send(lambda number=number: ask(number))
+    began = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        sender.close()
+    assert time.monotonic() - began < 0.7
+    assert 1 <= len(answered) <= 7
+    assert caplog.text.count("does not answer in time") == 1

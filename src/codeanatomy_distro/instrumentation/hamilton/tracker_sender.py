@@ -19,8 +19,10 @@ __all__ = ["Sender"]
 _logger: Final = logging.getLogger("codeanatomy_distro.hamilton_ui")
 _QUEUE_SIZE: Final = 10_000
 _LONGEST_CALL_SECONDS: Final = 10.0
-_LONGEST_LAST_CALL_SECONDS: Final = 1.0
-_LONGEST_LEAVE_SECONDS: Final = 10.0  # with a server that answers, and much to tell it
+# At the end of the process, for one answer, for all, and with what is not the server's, as the loading of its SDK.
+_LONGEST_ANSWER_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 4.0
+_LONGEST_LEAVE_SECONDS: Final = 10.0
 
 Job = Callable[[], None]
 
@@ -32,6 +34,7 @@ class Sender:
         self._destination = destination
         self._jobs: queue.Queue[Job] = queue.Queue(_QUEUE_SIZE)
         self._since = 0.0
+        self._asked = 0.0
         self._lost = 0
         self._alive = True
         self._lock = threading.Lock()
@@ -54,6 +57,7 @@ class Sender:
         try:
             yield
         finally:
+            self._asked += time.monotonic() - self._since
             self._since = 0.0
 
     def send(self, job: Job) -> None:
@@ -74,12 +78,14 @@ class Sender:
         _logger.warning("Hamilton UI at %s: %s; runs are no longer recorded there", self._destination, reason)
 
     def close(self) -> None:
-        """Send what is left: as long as the server answers each call within a second, and for ten seconds at most."""
+        """Send what is left, waiting a second at most for an answer of the server, and four for all."""
         atexit.unregister(self.close)
         began = time.monotonic()
+        before = self._asked_for(began)
         while self._alive and self._jobs.unfinished_tasks and self._thread.is_alive():
-            now, since = time.monotonic(), self._since
-            if since and now - max(since, began) > _LONGEST_LAST_CALL_SECONDS:
+            waited = self._asked_for(now := time.monotonic()) - before
+            since = self._since
+            if waited > _LONGEST_WAIT_SECONDS or (since and now - max(since, began) > _LONGEST_ANSWER_SECONDS):
                 self.give_up("it does not answer in time")
             elif now - began > _LONGEST_LEAVE_SECONDS:
                 self.give_up("it did not take all in time")
@@ -87,6 +93,10 @@ class Sender:
         if self._alive and self._lost:
             self.give_up(f"{self._lost} updates found no room in the queue")
         self._alive = False
+
+    def _asked_for(self, now: float) -> float:
+        asked, since = self._asked, self._since  # in this order: a call that ends meanwhile must not count twice
+        return asked + (now - since if since else 0.0)
 
     def _run(self) -> None:
         with _quiet_sdk():
