@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 datafusion: Any = pytest.importorskip("datafusion")
 pa: Any = pytest.importorskip("pyarrow")
@@ -132,6 +135,89 @@ def test_attributes_are_there_when_the_span_starts(instrument: Any) -> None:
         assert each["db.query.text"] == "select a from facts where a <> ?"
 
 
+def test_the_namespace_is_the_sessions(case: Any, telemetry: Any) -> None:
+    """`db.namespace` is the default catalog and schema of the session, and another once a statement has set one."""
+    context = datafusion.SessionContext(datafusion.SessionConfig().with_default_catalog_and_schema("lake", "raw"))
+    telemetry.reset()
+    context.sql("select 1").collect()
+    context.sql("set datafusion.catalog.default_schema = 'clean'").collect()
+    context.sql("select 1").collect()
+    case.context.table("numbers").collect()
+    told = [span.attributes.get("db.namespace") for span in telemetry.spans()]
+    assert told == [*["lake|raw"] * 4, *["lake|clean"] * 2, *["datafusion|public"] * 2]
+
+
+def _inserted(case: Any, method: str) -> Any:
+    return getattr(case.context.sql("insert into target select a from numbers where a < 7"), method)()
+
+
+NAMED: dict[str, tuple[Callable[[Any], object], str, int | None]] = {
+    "write_table": (lambda c: c.frame.select("a").write_table("target"), "target", None),
+    "insert": (lambda c: _inserted(c, "collect"), "target", 7),
+    "insert, as a table": (lambda c: _inserted(c, "to_arrow_table"), "target", 7),
+    "insert, as a dictionary": (lambda c: _inserted(c, "to_pydict"), "target", 7),
+    "insert, as a list": (lambda c: _inserted(c, "to_pylist"), "target", 7),
+    "insert, as pandas": (lambda c: _inserted(c, "to_pandas"), "target", 7),
+    "insert, in parts": (lambda c: _inserted(c, "collect_partitioned"), "target", 7),
+    "insert, shown": (lambda c: _inserted(c, "show"), "target", None),
+    "create table as": (lambda c: c.context.sql("create table made as select a from numbers"), "made", None),
+    "create view": (lambda c: c.context.sql("create view seen as select a from numbers"), "seen", None),
+    "register_view": (lambda c: c.context.register_view("shown", c.frame.select("a")), "shown", None),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_named_outputs_tell_their_size(name: str, writing: Any, telemetry: Any) -> None:
+    """A table or view that is written or made tells its columns, and the rows where the engine tells them."""
+    write, dataset, rows = NAMED[name]
+    if (name == "register_view" and int(datafusion.__version__.split(".")[0]) < 50) or (
+        name == "write_table" and not hasattr(writing.frame, name)
+    ):
+        pytest.skip("not in this release, or broken")
+    write(writing)
+    told = {point.name: point.data.value for point in telemetry.metrics() if point.attributes.get("dataset") == dataset}
+    wanted = {"codeanatomy.dataset.columns": 1}
+    assert told == (wanted if rows is None else {**wanted, "codeanatomy.dataset.rows": rows})
+
+
+def test_a_catalog_of_the_programs_own_is_not_asked(instrument: Any, telemetry: Any) -> None:
+    """What a statement made in a catalog of the program's is not looked up there for telemetry's sake."""
+    catalog: Any = pytest.importorskip("datafusion.catalog")
+    if not hasattr(catalog, "SchemaProvider") or not hasattr(catalog.Catalog, "register_schema"):
+        pytest.skip("not in this release")
+
+    class Schema(catalog.SchemaProvider):
+        def __init__(self) -> None:
+            self.tables: dict[str, Any] = {}
+            self.asked: list[str] = []
+
+        def table_names(self) -> set[str]:
+            return set(self.tables)
+
+        def register_table(self, name: str, table: Any) -> None:
+            self.tables[name] = table
+
+        def table_exist(self, name: str) -> bool:
+            return name in self.tables
+
+        def table(self, name: str) -> Any:
+            self.asked.append(name)
+            return self.tables.get(name)
+
+    def asked() -> list[str]:
+        context, schema = datafusion.SessionContext(), Schema()
+        context.catalog().register_schema("own", schema)
+        context.sql("create table own.made as select 1 as a")
+        return schema.asked
+
+    bare = asked()
+    instrument()
+    telemetry.reset()
+    assert asked() == bare
+    assert telemetry.span("datafusion.execute")
+    assert telemetry.metrics("codeanatomy.dataset.columns") == []
+
+
 @pytest.mark.parametrize(("level", "text"), [("off", None), ("masked", "select ? as x"), ("full", "select 41 as x")])
 def test_the_level_of_query_text(level: str, text: str | None, instrument: Any, telemetry: Any) -> None:
     """Query text is left out, masked, or told as written."""
@@ -174,7 +260,8 @@ def test_the_conventions_own_duration(word: str, instrument: Any, telemetry: Any
     datafusion.SessionContext().sql("select 1 as one").collect()
     assert len(telemetry.metrics("codeanatomy.datafusion.execute.duration")) == 1
     found = [point.attributes for point in _all(telemetry, "db.client.operation.duration")]
-    assert {"db.system.name": "datafusion", "db.operation.name": "SELECT", "db.query.summary": "SELECT"} in [
+    wanted = {"db.system.name": "datafusion", "db.operation.name": "SELECT", "db.query.summary": "SELECT"}
+    assert {**wanted, "db.namespace": "datafusion|public"} in [
         {key: value for key, value in point.items() if key != "codeanatomy.run_id"} for point in found
     ]
 

@@ -9,7 +9,9 @@ from opentelemetry.context import detach
 from codeanatomy_distro.instrumentation.datafusion.calls import Call, call_under_way, take_call
 from codeanatomy_distro.instrumentation.datafusion.datasets import remember_location
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
+from codeanatomy_distro.instrumentation.datafusion.namespaces import NAMESPACE, forget_namespace, namespace_of
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.outputs import record_made
 from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
 from codeanatomy_distro.instrumentation.datafusion.query import Query, query_of_plan
 from codeanatomy_distro.instrumentation.datafusion.running import Running, running
@@ -86,8 +88,12 @@ class Compile(Operation):
                 self.call[2] = query
             if self.work is not None:
                 self.work.finish(None)
+                if query.target is not None:
+                    record_made(self.options, self.owner, query.target)
             if query.registers:
                 remember_location(*query.registers)
+            if query.is_setting and self.call is not None:
+                forget_namespace(self.call[1])
         except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
             report_failure("the end of a compilation", ours)
         finally:
@@ -103,6 +109,11 @@ class Compile(Operation):
         super().fail(error)
 
 
+def _namespace_under_way() -> str | None:
+    call = call_under_way.get()
+    return None if call is None else namespace_of(call[1])
+
+
 class Compiler:
     """Opens the compile spans of the engine's methods, one function a shape of arguments."""
 
@@ -114,23 +125,29 @@ class Compiler:
         text = args[0] if args else kwargs["query"]
         values = kwargs.get("param_values") or (args[2:3] and args[2])
         call = call_under_way.get()
+        namespace = None
         if call is not None:
             call_under_way.set(None)
+            namespace = call[1].__dict__.get(NAMESPACE) or namespace_of(call[1])
         reader = self.options.reader
-        query = reader.kept.get((text, bool(values))) or reader.read(text, parameterised=bool(values))
+        query = reader.kept.get((text, bool(values), namespace))
+        if query is None:
+            query = reader.read(text, parameterised=bool(values), namespace=namespace)
         return Compile(self.options, query, "sql" if call is None else call[0], call, owner, current)
 
     def table(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
         """Begin ``table(name)``."""
         name = args[0] if args else kwargs["name"]
-        return self._begin(Query("dataframe", "SELECT", (str(name),)), "table", owner, current)
+        query = Query("dataframe", "SELECT", (str(name),), namespace=_namespace_under_way())
+        return self._begin(query, "table", owner, current)
 
     def plan(self, method: str) -> Callable[..., Compile]:
         """Return what begins `method`, whose first argument is a logical plan."""
 
         def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
             plan = args[0] if args else kwargs["plan"]
-            return self._begin(query_of_plan(read_plan(plan), "logical_plan"), method, owner, current)
+            query = query_of_plan(read_plan(plan), "logical_plan", _namespace_under_way())
+            return self._begin(query, method, owner, current)
 
         return begin
 

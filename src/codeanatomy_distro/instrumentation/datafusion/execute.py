@@ -12,6 +12,7 @@ from codeanatomy_distro.instrumentation.datafusion.calls import QUERY, call_unde
 from codeanatomy_distro.instrumentation.datafusion.finished import tell_figures
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.outputs import record_inserted
 from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
 from codeanatomy_distro.instrumentation.datafusion.query import Query, query_of_plan
 from codeanatomy_distro.instrumentation.datafusion.running import Running, functions, running
@@ -94,6 +95,8 @@ class Execute(Operation):
         try:
             query = self.query
             record_duration((query, seconds, query.destination, None, self.context, get_run_id(), self.options))
+            if query.inserts:
+                record_inserted(self.options, query, self.owner, result)
             if self.keeps_plan and self.attached is not None and self.span.is_recording():
                 self.ended = time_ns()
                 tell_figures(self, query, self.owner.execution_plan(), result)

@@ -51,7 +51,7 @@ def tell_figures(operation: Operation, query: Query, plan: Raw, result: Raw) -> 
     span.set_attributes(figures.attributes(operation.started))
     if figures.scans:
         _record_scans(options, query, figures)
-    if query.destination == "table" and query.target is not None and figures.rows_written is not None:
+    if query.inserts and query.target is not None and figures.rows_written is not None:
         record_dataset(options, query.target, rows=figures.rows_written)
 
 

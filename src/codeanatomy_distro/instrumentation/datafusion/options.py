@@ -24,7 +24,8 @@ class Options:
 
     `figures` is ``off``, ``summary`` or ``full``, and `text_level` ``off``, ``masked`` or ``full``. `convention` tells
     whether the stable database convention's duration is recorded beside ours. `meter_provider` is the one that was
-    given in place of the global one.
+    given in place of the global one. `has_own_catalogs` tells whether the program has given the engine catalogs or
+    schemas of its own, which must not be asked for our sake.
     """
 
     figures: str
@@ -34,6 +35,7 @@ class Options:
     plan_mask: PlanMask | None = None
     text_level: str = "masked"
     has_figures: bool = False
+    has_own_catalogs: bool = False
     meter_provider: MeterProvider | None = None
 
     @property

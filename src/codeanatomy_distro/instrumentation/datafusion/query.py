@@ -21,6 +21,7 @@ _LONGEST_SUMMARY: Final = 255
 _LONGEST_KEPT: Final = 4096
 _MOST_KEPT: Final = 512
 
+_SETTING: Final = frozenset({"SET", "RESET", "USE"})
 _FORMATS: Final = {
     "parquet": "parquet", "csv": "csv", "tsv": "csv", "json": "json", "ndjson": "json", "arrow": "arrow",
     "avro": "avro",
@@ -45,8 +46,9 @@ class Query:
 
     `plan_kind` tells how its plan came to be: ``sql``, ``dataframe``, ``logical_plan``, ``substrait`` or
     ``physical_plan``. `destination` is set for what writes: ``parquet``, ``csv``, ``json``, ``table`` and the like;
-    `location` is its path. `datasets` are the tables it reads. Attribute names are those of the stable database
-    conventions; ours begin with ``datafusion.``.
+    `location` is its path. `datasets` are the tables it reads, and `namespace` that of the session. `is_setting` tells
+    a statement that may change the session itself. Attribute names are those of the stable database conventions; ours
+    begin with ``datafusion.``.
     """
 
     __slots__ = (
@@ -54,6 +56,8 @@ class Query:
         "by_method",
         "datasets",
         "destination",
+        "inserts",
+        "is_setting",
         "location",
         "makes_table",
         "makes_view",
@@ -76,8 +80,11 @@ class Query:
         makes_table: bool = False,
         makes_view: bool = False,
         registers: tuple[str, str] | None = None,
+        namespace: str | None = None,
     ) -> None:
         self.registers = registers
+        self.inserts = operation == "INSERT" and destination == "table"
+        self.is_setting = operation in _SETTING
         self.span_name = SpanName.DATAFUSION_EXECUTE if destination is None else SpanName.DATAFUSION_WRITE
         self.plan_kind = plan_kind
         self.datasets = datasets
@@ -96,6 +103,8 @@ class Query:
         named = target or (datasets[0] if len(datasets) == 1 else None)
         if named is not None:
             attributes["db.collection.name"] = named
+        if namespace is not None:
+            attributes["db.namespace"] = namespace
         if text:
             attributes["db.query.text"] = text
         self.attributes = attributes
@@ -118,7 +127,7 @@ def _shortened(summary: str) -> str:
     return summary[: _LONGEST_SUMMARY + 1].rpartition(" ")[0] or summary[:_LONGEST_SUMMARY]
 
 
-def query_of_plan(plan: PlanText, plan_kind: str) -> Query:
+def query_of_plan(plan: PlanText, plan_kind: str, namespace: str | None = None) -> Query:
     """Return the query that a logical plan describes."""
     return Query(
         plan_kind,
@@ -129,6 +138,7 @@ def query_of_plan(plan: PlanText, plan_kind: str) -> Query:
         location=plan.location,
         makes_table=plan.makes_table,
         makes_view=plan.makes_view,
+        namespace=namespace,
     )
 
 
@@ -137,21 +147,21 @@ class QueryReader:
 
     def __init__(self, text_level: str) -> None:
         self._text_level = text_level
-        self.kept: dict[tuple[str, bool], Query] = {}
+        self.kept: dict[tuple[str, bool, str | None], Query] = {}
 
-    def read(self, text: str, *, parameterised: bool) -> Query:
+    def read(self, text: str, *, parameterised: bool, namespace: str | None = None) -> Query:
         """Return the query of `text`; a parameterised text holds no values, and is told as it is written."""
-        key = (text, parameterised)
+        key = (text, parameterised, namespace)
         query = self.kept.get(key)
         if query is None:
-            query = self._make(text, parameterised=parameterised)
+            query = self._make(text, namespace, parameterised=parameterised)
             if len(text) <= _LONGEST_KEPT:
                 if len(self.kept) >= _MOST_KEPT:
                     self.kept.clear()
                 self.kept[key] = query
         return query
 
-    def _make(self, text: str, *, parameterised: bool) -> Query:
+    def _make(self, text: str, namespace: str | None, *, parameterised: bool) -> Query:
         statement = read_statement(text)
         written = None
         if self._text_level == "full" or (parameterised and self._text_level == "masked"):
@@ -171,6 +181,7 @@ class QueryReader:
             registers=(statement.target, statement.location)
             if statement.operation == "CREATE" and statement.target and statement.location
             else None,
+            namespace=namespace,
         )
 
 

@@ -6,6 +6,7 @@ so that each is seen exactly once. The wrappers' patches make no span: they tell
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import sys
@@ -77,6 +78,7 @@ def create_targets(module: ModuleType, options: Options) -> Iterator[Target]:
         _logger.debug("DataFusion %s does not tell its figures; they are left out", module.__version__)
     options.plan_mask = PlanMask(getattr(module.functions, "__all__", dir(module.functions)))
     yield from _of_wrappers(module, options)
+    yield from _of_catalogs(module, options)
     yield from _of_functions(module, options)
     yield from _of_substrait(internal, options)
     yield from _of_contexts(internal.SessionContext, options)
@@ -102,6 +104,20 @@ def _of_wrappers(module: Raw, options: Options) -> Iterator[Target]:
         return carried(observed(original))
 
     yield Target(module.SessionContext, "register_view", plain=register_view)
+
+
+def _of_catalogs(module: Raw, options: Options) -> Iterator[Target]:
+    def noting(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def registered(self: Raw, *args: Raw, **kwargs: Raw) -> Raw:
+            options.has_own_catalogs = True
+            return original(self, *args, **kwargs)
+
+        return registered
+
+    yield Target(module.SessionContext, "register_catalog_provider", plain=noting)
+    yield Target(module.SessionContext, "register_catalog_provider_list", plain=noting)
+    yield Target(module.catalog.Catalog, "register_schema", plain=noting)
 
 
 def _of_functions(module: Raw, options: Options) -> Iterator[Target]:

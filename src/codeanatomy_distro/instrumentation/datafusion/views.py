@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from codeanatomy_distro.instrumentation.datafusion.calls import call_under_way, take_call
+from codeanatomy_distro.instrumentation.datafusion.namespaces import namespace_of
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.outputs import record_frame
 from codeanatomy_distro.instrumentation.datafusion.query import Query
 from codeanatomy_distro.obs.constants import SpanName
 
@@ -21,10 +23,19 @@ __all__ = ["Viewer", "WriteView"]
 class WriteView(Operation):
     """One view being made."""
 
-    __slots__ = ()
+    __slots__ = ("frame", "name")
 
     def __init__(self, options: Options, query: Query, method: str, current: Context, owner: Raw = None) -> None:
         super().__init__(SpanName.DATAFUSION_WRITE_VIEW, options, query.attributes_of(method), owner, current)
+        self.name: str | None = None
+        self.frame: Raw = None
+
+    def told_result(self, result: Raw, seconds: float) -> Raw:
+        """Record the columns of a DataFrame that was registered by name."""
+        del seconds
+        if self.name is not None:
+            record_frame(self.options, self.name, self.frame)
+        return result
 
 
 class Viewer:
@@ -46,6 +57,8 @@ class Viewer:
 
     def register_view(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> WriteView:
         """Begin ``register_view(name, df)``."""
-        name = args[0] if args else kwargs["name"]
-        query = Query("dataframe", "CREATE VIEW", target=str(name))
-        return WriteView(self.options, query, "register_view", current, owner)
+        name = str(args[0] if args else kwargs["name"])
+        query = Query("dataframe", "CREATE VIEW", target=name, namespace=namespace_of(owner))
+        view = WriteView(self.options, query, "register_view", current, owner)
+        view.name, view.frame = name, args[1] if len(args) > 1 else kwargs["df"]
+        return view

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from codeanatomy_distro.instrumentation.datafusion.execute import query_and_method
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
+from codeanatomy_distro.instrumentation.datafusion.outputs import record_frame
 from codeanatomy_distro.instrumentation.datafusion.running import Running, running
 from codeanatomy_distro.obs.constants import SpanName
 from codeanatomy_distro.obs.run_context import get_run_id
@@ -25,24 +26,27 @@ __all__ = ["Write", "Writer"]
 class Write(Operation):
     """One write of a DataFrame to files or to a table."""
 
-    __slots__ = ("destination", "query")
+    __slots__ = ("destination", "query", "table")
 
     def __init__(  # noqa: PLR0913, PLR0917 - what an operation is made of
         self, options: Options, frame: Raw, method: str, destination: str, place: Raw, current: Context
     ) -> None:
         self.query, method = query_and_method(frame, method)
         self.destination = destination
+        self.table = str(place) if destination == "table" else None
         attributes = {**self.query.attributes_of(method), "datafusion.write.destination": destination}
-        if destination == "table":
-            attributes["db.collection.name"] = str(place)
+        if self.table is not None:
+            attributes["db.collection.name"] = self.table
         else:
             attributes["datafusion.write.path"] = str(place)
         super().__init__(SpanName.DATAFUSION_WRITE, options, attributes, frame, current)
         running[id(self)] = Running(self.context, frame, get_run_id())
 
     def told_result(self, result: Raw, seconds: float) -> Raw:
-        """Record the duration; the engine keeps no figures of these."""
+        """Record the duration, and the columns of a table; the engine keeps no figures of these."""
         record_duration((self.query, seconds, self.destination, None, self.context, get_run_id(), self.options))
+        if self.table is not None:
+            record_frame(self.options, self.table, self.owner)
         return result
 
     def told_error(self, kind: str, seconds: float) -> None:
