@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeanatomy_distro.setting_formats import file, headers, pairs, patterns, url
+from codeanatomy_distro.setting_formats import file, folders, headers, pairs, patterns, url
 from codeanatomy_distro.setting_kinds import BadValue, Kind
 
 if TYPE_CHECKING:
@@ -99,7 +99,16 @@ def test_url_refuses_the_rest(raw: str) -> None:
         url.parse(raw)
 
 
-@pytest.mark.parametrize("kind", [pairs, headers, patterns, file, url], ids=lambda kind: kind.label)
+@pytest.mark.parametrize("raw", ["relative/path", "/", "/home", "junk", "-1"])
+def test_a_folder_is_an_absolute_path_of_its_own(raw: str) -> None:
+    """A path that is relative, or so short that it takes in everything, is told, and costs no other."""
+    with pytest.raises(BadValue) as refused:
+        folders.parse(f"/srv/repository, {raw}")
+    assert refused.value.used == ("/srv/repository",)
+    assert folders.parse("/srv/repository") == ("/srv/repository",)
+
+
+@pytest.mark.parametrize("kind", [pairs, headers, patterns, file, folders, url], ids=lambda kind: kind.label)
 @given(raw=st.text(min_size=1))
 def test_any_text_is_read_or_refused(kind: Kind[object], raw: str) -> None:
     """No text makes a kind fail otherwise than by refusing it."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
-from codeanatomy_distro.setting_kinds import BadValue, Kind, each, join, shown
+from codeanatomy_distro.setting_kinds import BadValue, Kind, checked, each, join, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["file", "headers", "pairs", "patterns", "traceparent", "url"]
+__all__ = ["file", "folders", "headers", "pairs", "patterns", "traceparent", "url"]
 
 _LONGEST_HOST: Final = 260  # 253 of a host name and a port
 
@@ -68,14 +68,9 @@ def _pattern(raw: str) -> str:
     return raw
 
 
-def _patterns(raw: str) -> tuple[str, ...]:
-    good, faults = each(_pattern, raw)
-    if faults:
-        raise BadValue(faults[0], used=good) if good else BadValue(faults[0])
-    return good
-
-
-patterns: Kind[tuple[str, ...]] = Kind("list", _patterns, join, "regular expressions separated by commas")
+patterns: Kind[tuple[str, ...]] = Kind(
+    "list", lambda raw: checked(*each(_pattern, raw)), join, "regular expressions separated by commas"
+)
 
 
 def _file(raw: str) -> str:
@@ -89,6 +84,20 @@ def _file(raw: str) -> str:
 
 
 file: Kind[str] = Kind("file", _file, allowed="path of a file")
+
+
+def _folder(raw: str) -> str:
+    # A single part, such as /home, would take in what is no repository; a relative path matches nothing.
+    path = PurePath(raw)
+    if not path.is_absolute() or len(path.parts) <= len(PurePath("/a").parts):
+        reason = "expected an absolute path of two parts or more"
+        raise BadValue(reason)
+    return raw
+
+
+folders: Kind[tuple[str, ...]] = Kind(
+    "list", lambda raw: checked(*each(_folder, raw)), join, "absolute paths separated by commas"
+)
 
 
 def _url(raw: str) -> str:

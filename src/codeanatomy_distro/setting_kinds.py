@@ -12,12 +12,13 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = [
     "BadValue",
     "Kind",
     "boolean",
+    "checked",
     "choice",
     "each",
     "integer",
@@ -177,14 +178,18 @@ def each(parse: Callable[[str], str], raw: str) -> tuple[tuple[str, ...], list[s
     return tuple(dict.fromkeys(good)), faults
 
 
+def checked(good: tuple[str, ...], faults: Sequence[str]) -> tuple[str, ...]:
+    """Return `good`, or raise `BadValue` with the first of `faults`, if any; `good` is used all the same."""
+    if faults:
+        raise BadValue(faults[0], used=good) if good else BadValue(faults[0])
+    return good
+
+
 def words(*allowed: str, synonyms: Mapping[str, str] | None = None) -> Kind[tuple[str, ...]]:
     """Return the kind of a list of words among `allowed`, each read as `choice` reads one; the others are left out."""
     one = choice(*allowed, synonyms=synonyms)
 
     def parse(raw: str) -> tuple[str, ...]:
-        good, faults = each(one.parse, raw)
-        if faults:
-            raise BadValue(faults[0], used=good) if good else BadValue(faults[0])
-        return good
+        return checked(*each(one.parse, raw))
 
     return Kind("list", parse, join, f"{one.allowed}; several with commas")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from codeanatomy_distro.setting_kinds import BadValue, Kind, each, join
+from codeanatomy_distro.setting_kinds import BadValue, Kind, checked, each, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,9 +38,7 @@ def plugins(group: str, *built_in: str, noun: str, nothing: str | None = "none")
         if nothing in good and len(good) > 1:
             good = tuple(name for name in good if name != nothing)
             faults.append(f"'{nothing}' beside others means nothing")
-        if faults:
-            raise BadValue(faults[0], used=good) if good else BadValue(faults[0])
-        return good
+        return checked(good, faults)
 
     more = f", or {nothing}" if nothing else ""
     return Kind("list", parse, join, f"{_allowed(group, built_in)}; several with commas{more}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from codeanatomy_distro.profiles import PROFILES
 from codeanatomy_distro.setting import DISTRO_NAME, Setting, environment, resolve
-from codeanatomy_distro.setting_formats import file, headers, pairs, patterns, traceparent, url
+from codeanatomy_distro.setting_formats import file, folders, headers, pairs, patterns, traceparent, url
 from codeanatomy_distro.setting_kinds import Kind, boolean, choice, integer, names, number, ratio, text, words
 from codeanatomy_distro.setting_plugins import plugin, plugins
 
@@ -360,8 +360,8 @@ REDACTION = _row(
 )
 REDACT_KEYS = _row(_section, "CODEANATOMY_OTEL_REDACT_KEYS", names, _NOTHING, "More attribute keys whose values are secret; * matches any part.")
 REPO_ROOTS = _row(
-    _section, "CODEANATOMY_OTEL_REPO_ROOTS", names, _NOTHING,
-    "Absolute paths of repositories; what lies in one leaves as a path relative to it.",
+    _section, "CODEANATOMY_OTEL_REPO_ROOTS", folders, _NOTHING,
+    "Paths of repositories; what lies in one leaves as a path relative to it.",
     default_text="the repository around the working directory",
 )
 DATAFUSION_METRICS = _row(

@@ -81,6 +81,7 @@ VALID_VALUES: Final[dict[Any, str]] = {
     settings.EXCLUDED_URLS: "health.*",
     settings.SEMCONV_STABILITY_OPT_IN: "http,db",
     settings.REDACT_KEYS: "password",
+    settings.REPO_ROOTS: str(ROOT),
     settings.HAMILTON_API_URL: "http://localhost:8241",
     settings.HAMILTON_UI_URL: "http://localhost:8242",
     settings.HAMILTON_PROJECT_ID: "1",
