@@ -40,6 +40,8 @@ def test_every_setting_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_only_what_is_changed(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """`--changed` leaves the defaults out, and tells a value of an alias and of a profile."""
+    assert main(["settings", "--changed"]) == 0
+    assert capsys.readouterr().out == "every setting is at its default\n"
     environment |= {"DEPLOYMENT_ENVIRONMENT": "staging", "CODEANATOMY_OTEL_PROFILE": "development"}
     assert main(["settings", "--changed"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]

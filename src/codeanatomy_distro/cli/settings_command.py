@@ -81,9 +81,10 @@ def _print_table(config: OtelConfig, *, changed: bool) -> None:
     from codeanatomy_distro import settings  # start-up cost
 
     section = ""
-    for setting in settings.TABLE:
-        if changed and not _is_changed(config, setting):
-            continue
+    rows = [setting for setting in settings.TABLE if not changed or _is_changed(config, setting)]
+    if not rows:
+        print("every setting is at its default")
+    for setting in rows:
         if setting.section != section:
             section = setting.section
             print(f"\n{section}")
