@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from codeanatomy_distro.setting_formats import file, folders, headers, pairs, patterns, url
-from codeanatomy_distro.setting_kinds import BadValue, Kind
+from codeanatomy_distro.setting_kinds import BadValue
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,14 +104,3 @@ def test_a_folder_is_an_absolute_path_of_its_own(raw: str) -> None:
         folders.parse(f"/srv/repository, {raw}")
     assert refused.value.used == ("/srv/repository",)
     assert folders.parse("/srv/repository") == ("/srv/repository",)
-
-
-@pytest.mark.parametrize("kind", [pairs, headers, patterns, file, folders, url], ids=lambda kind: kind.label)
-@given(raw=st.text(min_size=1))
-def test_any_text_is_read_or_refused(kind: Kind[object], raw: str) -> None:
-    """No text makes a kind fail otherwise than by refusing it."""
-    try:
-        value = kind.parse(raw.strip() or "x")
-    except BadValue:
-        return
-    assert kind.parse(kind.write(value)) == value or not kind.write(value)

@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codeanatomy_distro.setting_formats import file, folders, headers, pairs, patterns, url
 from codeanatomy_distro.setting_kinds import BadValue, Kind, boolean, choice, integer, names, number, ratio, text, words
 
 COLOURS = choice("red", "green", synonyms={"rouge": "red"})
-ALL: list[Kind[object]] = [boolean, text, integer(1, 10), number(0.5, 2.5), ratio, COLOURS, names, words("a", "b/dup")]  # pyright: ignore[reportAssignmentType] - kinds of everything
+ALL: list[Kind[object]] = [  # pyright: ignore[reportAssignmentType] - kinds of everything
+    boolean, text, integer(1, 10), number(0.5, 2.5), ratio, COLOURS, names, words("a", "b/dup"),
+    pairs, headers, patterns, file, folders, url,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("raw", "value"), [("true", True), ("TRUE", True), ("False", False)])
