@@ -30,7 +30,7 @@ PARALLEL = ("--numprocesses", "auto")
 ELSEWHERE = "not distributed and not hamilton_ui"
 UNIT = (*PARALLEL, "--ignore=tests/collector", "-m", f"not e2e and {ELSEWHERE}")
 # The matrices of workers, faults and ways to leave: minutes of processes that wait for each other.
-PROCESSES = ("tests/e2e/test_processes.py", "tests/e2e/test_faults.py", "tests/e2e/test_leaving.py")
+PROCESSES = tuple(f"tests/e2e/test_{name}.py" for name in ("processes", "forking", "faults", "recovery", "leaving"))
 IGNORED = tuple(f"--ignore={path}" for path in PROCESSES)
 END_TO_END = (*PARALLEL, "--ignore=tests/collector", *IGNORED, "-m", f"e2e and {ELSEWHERE}")
 BOTH = ("--ignore=tests/collector", "-m", ELSEWHERE)
@@ -67,7 +67,8 @@ def e2e(session: nox.Session) -> None:
 def processes(session: nox.Session) -> None:
     """Run the matrices of workers, faults and ways to leave, against a real and a hostile receiver."""
     _install(session, *TEST_GROUP)
-    session.run("pytest", *PROCESSES, "-m", ELSEWHERE, *session.posargs)
+    # By file: each holds its runs for all of its tests. They wait more than they work.
+    session.run("pytest", "--numprocesses=3", "--dist=loadfile", *PROCESSES, "-m", ELSEWHERE, *session.posargs)
 
 
 @nox.session(python=OLDEST)

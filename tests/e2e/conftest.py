@@ -34,7 +34,7 @@ class Ended:
 class RunProgram(Protocol):
     """The fixture `run_program`."""
 
-    def __call__(
+    def __call__(  # noqa: PLR0913 - what a program is run with
         self,
         *command: str,
         receiver: OtlpReceiver | None = None,
@@ -42,8 +42,12 @@ class RunProgram(Protocol):
         instrumented: bool = True,
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        meanwhile: Callable[[], object] | None = None,
     ) -> Ended:
-        """Run `python COMMAND…`, by default under `opentelemetry-instrument`, and wait for its end."""
+        """Run `python COMMAND…`, by default under `opentelemetry-instrument`, and wait for its end.
+
+        Its stdin ends when `meanwhile` returns.
+        """
         ...
 
 
@@ -59,13 +63,14 @@ def clean_environ() -> dict[str, str]:
 def run_program() -> RunProgram:
     """Run a real program in a process of its own."""
 
-    def run(
+    def run(  # noqa: PLR0913 - as above
         *command: str,
         receiver: OtlpReceiver | None = None,
         protocol: str = "grpc",
         instrumented: bool = True,
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        meanwhile: Callable[[], object] | None = None,
     ) -> Ended:
         variables = clean_environ()
         if receiver is not None:
@@ -76,16 +81,23 @@ def run_program() -> RunProgram:
                 "OTEL_TRACES_SAMPLER": "always_on",
             }
         wrapper = [str(Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument")] if instrumented else []
-        done = subprocess.run(
+        with subprocess.Popen(
             [*wrapper, sys.executable, *command],
             env=variables | dict(environ or {}),
             cwd=cwd,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=90,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        ) as process:
+            try:
+                if meanwhile is not None:
+                    meanwhile()
+                stdout, stderr = process.communicate(timeout=90)
+            except BaseException:
+                process.kill()
+                raise
+            return Ended(process.returncode, stdout, stderr)
 
     return run
 

@@ -52,10 +52,14 @@ def left(run_program: Any) -> Iterator[dict[tuple[str, str], Future[tuple[Any, T
         way, protocol = combination
         # Nothing of what is tested here depends on a quick machine.
         environ = {"CODEANATOMY_OTEL_SHUTDOWN_TIMEOUT": "20000"}
-        if way in LOSES_WHAT_IS_YOUNGER_THAN_THE_INTERVAL:
-            environ |= INTERVALS
+        options: dict[str, Any] = {"protocol": protocol, "instrumented": False}
         with OtlpReceiver() as receiver:
-            done = run_program(PROGRAM, way, receiver=receiver, protocol=protocol, instrumented=False, environ=environ)
+            if way in LOSES_WHAT_IS_YOUNGER_THAN_THE_INTERVAL:
+                environ |= INTERVALS
+                options["meanwhile"] = lambda: receiver.wait_for(
+                    lambda got: got.spans and got.log_records and got.points_of("leaving.count"), timeout=60
+                )
+            done = run_program(PROGRAM, way, receiver=receiver, environ=environ, **options)
             return done, receiver.telemetry
 
     combinations = [(way, protocol) for way in WAYS for protocol in ("grpc", "http/protobuf")]

@@ -147,32 +147,3 @@ def test_workers_end_as_they_would_without_telemetry(run: Run) -> None:
     assert {kind: run.ended[kind] for kind in expected} == expected
     assert "codeanatomy" not in run.stderr.replace("codeanatomy_distro/", "")
     assert "DeprecationWarning" not in run.stderr
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_no_fork_hangs_a_child_or_loses_a_span_or_makes_python_warn(
-    run_program: Any, receiver: OtlpReceiver, protocol: str
-) -> None:
-    """Thirty forks in the midst of exports: each child ends with its code, all spans arrive, and nothing warns."""
-    done = run_program(
-        "-W",
-        "error::DeprecationWarning:__main__",
-        str(Path(PROGRAM).with_name("forking.py")),
-        receiver=receiver,
-        protocol=protocol,
-        instrumented=False,
-        environ={
-            "CODEANATOMY_OTEL_SHUTDOWN_TIMEOUT": "20000",
-            "OTEL_BSP_SCHEDULE_DELAY": "1",
-            "OTEL_METRIC_EXPORT_INTERVAL": "20",
-        },
-    )
-    assert done.code == 0, done.stderr
-    assert done.stdout.split() == [str(number) for number in range(30)]
-    assert len(receiver.telemetry.spans_named("child")) == 30
-    assert len(receiver.telemetry.spans_named("parent")) == 600
-    assert not done.stderr
-    last = {
-        point.resource.attributes["process.pid"]: point.value for point in receiver.telemetry.points_of("forking.count")
-    }
-    assert sorted(last.values(), key=str) == [1] * 30 + [600]
