@@ -37,6 +37,15 @@ FAULTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "full disk": (lambda c: c.sql("copy (select 1) to '/dev/full' stored as csv").collect(), "datafusion."),
     "create table": (lambda c: c.sql(f"create table t as {DIVISION}"), "datafusion.ArrowError"),
     "stream": (lambda c: list(c.sql("select raising(a) from (values (1)) as t(a)").execute_stream()), "KeyError"),
+    "arrow stream": (lambda c: pa.table(c.sql(DIVISION)), "datafusion.ArrowError"),
+    "arrow stream of a function": (
+        lambda c: pa.table(c.sql("select raising(a) from (values (1)) as t(a)")),
+        "KeyError",
+    ),
+    "arrow stream, to polars": (
+        lambda c: pytest.importorskip("polars").DataFrame(c.sql(DIVISION)),
+        "datafusion.ArrowError",
+    ),
     "object store": (lambda c: c.read_parquet("s3://nowhere/x.parquet"), "datafusion."),
 }  # fmt: skip
 

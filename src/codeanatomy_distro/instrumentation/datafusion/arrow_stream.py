@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context
 
+from codeanatomy_distro.instrumentation.datafusion.arrow_errors import ErrorText
 from codeanatomy_distro.instrumentation.datafusion.execute import query_and_method
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation, is_suppressed
 from codeanatomy_distro.instrumentation.datafusion.stream_span import EXHAUSTED, FAILED, StreamSpan, part_dropped
@@ -80,6 +81,7 @@ class ObservedReader:
     """Iterates over the engine's own stream; pyarrow exports it again and holds it as long as the consumer does."""
 
     def __init__(self, reader: Raw, request: _Request) -> None:
+        self.error_text: ErrorText | None = None
         self._reader = reader
         self._request = request
         self._span: StreamSpan | None = None
@@ -90,11 +92,11 @@ class ObservedReader:
     def __next__(self) -> Raw:
         span = self._begun()
         if span is None:
-            return self._reader.read_next_batch()
+            return self._read()
         forget_error()
         token = context.attach(span.operation.context)
         try:
-            batch = self._reader.read_next_batch()
+            batch = self._read()
         except StopIteration:
             span.part_ended(EXHAUSTED)
             raise
@@ -106,6 +108,14 @@ class ObservedReader:
         span.pulled(batch.num_rows)
         return batch
 
+    def _read(self) -> Raw:
+        try:
+            return self._reader.read_next_batch()
+        except Exception as error:
+            if self.error_text is not None and not isinstance(error, StopIteration):
+                self.error_text.set(str(error))
+            raise
+
     def _begun(self) -> StreamSpan | None:
         if self._span is None:
             try:
@@ -115,6 +125,8 @@ class ObservedReader:
         return self._span
 
     def __del__(self) -> None:
+        if self.error_text is not None:
+            self.error_text.drop()
         if self._span is not None:
             part_dropped(self._span)
 
@@ -122,8 +134,7 @@ class ObservedReader:
 def observing_arrow_stream(options: Options) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the patch of ``__arrow_c_stream__``.
 
-    The engine's stream is imported by pyarrow and exported again, which copies no data. Hooks on the C structure itself
-    are no way: a consumer may release a stream while a Python exception is pending, in which no Python code can run.
+    The engine's stream is imported by pyarrow and exported again, which copies no data.
     """
 
     def patch(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,4 +208,10 @@ def _observed_capsule(capsule: object, request: _Request) -> object:
 
     readers = cast("Any", pa).RecordBatchReader
     reader = readers.from_stream(_Export(capsule))
-    return readers.from_batches(reader.schema, ObservedReader(reader, request)).__arrow_c_stream__()
+    observed = ObservedReader(reader, request)
+    exported = readers.from_batches(reader.schema, observed).__arrow_c_stream__()
+    try:
+        observed.error_text = ErrorText(exported)
+    except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
+        report_failure("the text of errors in Arrow streams", ours)
+    return exported
