@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,23 @@ CONFIGURATIONS = {
     "kubernetes": (BASE, TOOLS / "collector.k8s.yaml"),
     "first tier": (TOOLS / "collector.loadbalancer.yaml",),
 }
+RESOURCES = {"gateway's resource": "gateway.yaml", "first tier's resource": "first-tier.yaml"}
+# A resource's configuration names the ports of a pod; here others are free.
+LISTEN = """
+extensions: {health_check: {endpoint: "${env:OTELCOL_HEALTH_ENDPOINT}"}}
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: "${env:OTELCOL_OTLP_GRPC_ENDPOINT}"}
+      http: {endpoint: "${env:OTELCOL_OTLP_HTTP_ENDPOINT}"}
+service:
+  telemetry:
+    metrics:
+      readers:
+        - pull:
+            exporter:
+              prometheus: {host: 127.0.0.1, port: "${env:OTELCOL_METRICS_PORT}", without_type_suffix: false}
+"""
 
 
 class EmptyCluster(BaseHTTPRequestHandler):
@@ -81,14 +99,26 @@ def kubeconfig(tmp_path: Path) -> Iterator[Path]:
     thread.join()
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.fixture
+def configs(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, ...]:
+    """The files of a configuration; what the operator would give the Collector in the case of a resource."""
+    if request.param in CONFIGURATIONS:
+        return CONFIGURATIONS[request.param]
+    text = (TOOLS / "kubernetes" / RESOURCES[request.param]).read_text(encoding="utf-8")
+    config, listen = tmp_path / "config.yaml", tmp_path / "listen.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(text)["spec"]["config"]), encoding="utf-8")
+    listen.write_text(LISTEN, encoding="utf-8")
+    return config, listen
+
+
+@pytest.mark.parametrize("configs", [*CONFIGURATIONS, *RESOURCES], indirect=True)
 def test_a_configuration_starts_healthy_without_a_deprecated_name(
-    name: str, start_collector: StartCollector, receiver: OtlpReceiver, kubeconfig: Path
+    configs: tuple[Path, ...], start_collector: StartCollector, receiver: OtlpReceiver, kubeconfig: Path
 ) -> None:
     """The Collector becomes healthy on each configuration and logs no error and no deprecation, from start to stop."""
     behind = receiver.grpc_endpoint.removeprefix("http://")
     collector = start_collector(
-        *CONFIGURATIONS[name],
+        *configs,
         receiver=receiver,
         environ={
             "OTELCOL_K8S_AUTH_TYPE": "kubeConfig",
