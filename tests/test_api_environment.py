@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
-IMPORT = "from opentelemetry import propagate; print(sorted(propagate.get_global_textmap().fields))"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IMPORT = "from opentelemetry import propagate; print(sorted(propagate.get_global_textmap().fields), flush=True)"
 DEFAULT = "['baggage', 'traceparent', 'tracestate']\n"
 
 
@@ -41,6 +45,35 @@ def test_a_context_that_is_missing_is_told_in_one_line() -> None:
     assert done.stderr == (
         "OTEL_PYTHON_CONTEXT='bogus' is ignored: no context of that name is installed; using contextvars_context\n"
     )
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> str:
+    """Install a package whose propagator and context fail; return what ``PYTHONPATH`` is for it."""
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n", encoding="utf-8")
+    groups = ("opentelemetry_propagator", "opentelemetry_context")
+    entry_points = "\n".join(f"[{group}]\nbroken = broken_one:Broken" for group in groups)
+    (info / "entry_points.txt").write_text(entry_points, encoding="utf-8")
+    (tmp_path / "broken_one.py").write_text("raise RuntimeError('out of order')\n", encoding="utf-8")
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "used"),
+    [
+        ("OTEL_PROPAGATORS", "broken", "tracecontext,baggage"),
+        ("OTEL_PROPAGATORS", "broken,tracecontext,baggage", "tracecontext,baggage"),
+        ("OTEL_PYTHON_CONTEXT", "broken", "contextvars_context"),
+    ],
+)
+def test_a_plug_in_that_fails_is_told_in_one_line(name: str, value: str, used: str, broken: str) -> None:
+    """A propagator or context that is installed and fails stops no program, and a child hears of it no more."""
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {IMPORT!r}], check=True)"
+    done = _run(f"{IMPORT}; {child}", PYTHONPATH=broken, **{name: value})
+    assert done.stdout.splitlines() == [DEFAULT.strip()] * 2
+    assert done.stderr == f"{name}='broken' is ignored: it failed: RuntimeError: out of order; using {used}\n"
 
 
 def test_a_program_that_does_not_use_the_api_is_left_alone() -> None:
