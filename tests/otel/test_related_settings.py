@@ -127,3 +127,15 @@ def test_rules_that_no_sampler_reads_are_told() -> None:
     assert "set OTEL_TRACES_SAMPLER=codeanatomy" in _lines(environ)[0]
     assert resolve_otel_config(environ)[settings.SAMPLING_RULES] is None
     assert _lines({**environ, "OTEL_TRACES_SAMPLER": "codeanatomy"}) == []
+
+
+def test_a_bad_rule_is_told_once() -> None:
+    """The rules that are left take the place of all, so that a child process does not tell the bad one again."""
+    environ = {
+        "OTEL_TRACES_SAMPLER": "codeanatomy",
+        "CODEANATOMY_OTEL_SAMPLING_RULES": '[{"rule": "all", "ratio": 1}, {"rule": "bad", "ratio": 2}]',
+    }
+    config = resolve_otel_config(environ)
+    assert [problem.used for problem in config.problems] == ["the other 1"]
+    again = resolve_otel_config({**environ, "CODEANATOMY_OTEL_SAMPLING_RULES": str(config[settings.SAMPLING_RULES])})
+    assert (again.sampling_rules, again.problems) == (config.sampling_rules, ())

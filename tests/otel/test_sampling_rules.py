@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeanatomy_distro.otel.sampling_rules import parse_rules
+from codeanatomy_distro.otel.sampling_rules import parse_rules, write_rules
 from codeanatomy_distro.setting_kinds import BadValue
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ def test_json_yaml_and_a_file_say_the_same(tmp_path: Path) -> None:
     rules, reason = read[0]
     assert [(rule.rule, rule.ratio) for rule in rules] == [("queries", 0.5), ("retried-storage", 1.0), ("rest", 0.0)]
     assert not reason
+
+
+def test_rules_are_written_as_they_are_read() -> None:
+    """What is written of rules is read as the same rules."""
+    rules = parse_rules(YAML)[0]
+    assert parse_rules(write_rules(rules)) == (rules, "")
 
 
 def test_a_rule_matches_name_scope_and_attributes() -> None:

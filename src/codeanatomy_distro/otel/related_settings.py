@@ -181,7 +181,7 @@ def _read_rules(values: Values, problems: list[Problem]) -> tuple[SamplingRule, 
     given = values[row.name]
     if given.value is None:
         return ()
-    from codeanatomy_distro.otel.sampling_rules import parse_rules  # start-up cost: few have rules
+    from codeanatomy_distro.otel.sampling_rules import parse_rules, write_rules  # start-up cost: few have rules
 
     try:
         rules, reason = parse_rules(given.value)
@@ -197,4 +197,6 @@ def _read_rules(values: Values, problems: list[Problem]) -> tuple[SamplingRule, 
         problems.append(Problem(row.name, given.value, reason, f"the other {len(rules)}" if rules else "no rules"))
     if not rules:
         values[row.name] = Resolved(None, Origin.DEFAULT, given.variable)
+    elif reason:
+        values[row.name] = Resolved(write_rules(rules), given.origin, given.variable)
     return rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import translate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -16,7 +16,7 @@ from codeanatomy_distro.setting_kinds import BadValue
 if TYPE_CHECKING:
     from opentelemetry.util.types import Attributes
 
-__all__ = ["SamplingRule", "create_rules", "parse_rules"]
+__all__ = ["SamplingRule", "parse_rules", "write_rules"]
 
 _KEYS: Final = frozenset({"match", "ratio", "rule"})
 _CONDITIONS: Final = frozenset({"name", "scope", "attributes"})
@@ -33,6 +33,7 @@ class SamplingRule:
     name: re.Pattern[str] | None = None
     scope: re.Pattern[str] | None = None
     attributes: tuple[tuple[str, re.Pattern[str]], ...] = ()
+    source: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
 
     def matches(self, name: str, scope: str | None, attributes: Attributes) -> bool:
         """Return whether a span of that name, scope and attributes at its creation is this rule's to decide.
@@ -71,10 +72,15 @@ def parse_rules(text: str) -> tuple[tuple[SamplingRule, ...], str]:
     if not isinstance(document, list):
         reason = "expected a list of rules, or the path of a file that holds one"
         raise BadValue(reason)
-    return create_rules(cast("list[object]", document))
+    return _create_rules(cast("list[object]", document))
 
 
-def create_rules(document: Sequence[object]) -> tuple[tuple[SamplingRule, ...], str]:
+def write_rules(rules: Sequence[SamplingRule]) -> str:
+    """Return a text that is read as `rules`."""
+    return json.dumps([rule.source for rule in rules], default=str)
+
+
+def _create_rules(document: Sequence[object]) -> tuple[tuple[SamplingRule, ...], str]:
     """Return the rules of a parsed list, and what is wrong with the first of those left out, if any."""
     rules: list[SamplingRule] = []
     reason = ""
@@ -134,6 +140,7 @@ def _create_rule(item: object) -> SamplingRule:
         _glob(match.get("name")),
         _glob(match.get("scope")),
         tuple((key, pattern) for key, value in attributes.items() if (pattern := _glob(value)) is not None),
+        given,
     )
 
 
