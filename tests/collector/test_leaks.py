@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 from planting import REQUESTS, Planter, leaking_slots, leaks, string_slots
 
 if TYPE_CHECKING:
@@ -139,3 +141,25 @@ def test_what_is_harmless_passes_the_collector_as_it_was(
     expected = parts(planted)
     receiver.wait_for(lambda _: len(parts(received(receiver, signal))) >= len(expected), 30)
     assert parts(received(receiver, signal)) == expected
+
+
+def test_what_differs_in_one_place_alone_stays_apart(start_collector: StartCollector, receiver: OtlpReceiver) -> None:
+    """Resources, scopes and metrics that share a name, but not a schema, an attribute or a unit, are not made one."""
+    collector = start_collector(receiver=receiver)
+    request = ExportMetricsServiceRequest()
+    for resource_schema, dropped in (("a", 0), ("b", 0), ("b", 1)):
+        resource = request.resource_metrics.add(schema_url=resource_schema)
+        resource.resource.dropped_attributes_count = dropped
+        for scope_schema, version, attribute in (("a", "1", "x"), ("b", "1", "x"), ("b", "2", "x"), ("b", "2", "y")):
+            scope = resource.scope_metrics.add(schema_url=scope_schema)
+            scope.scope.name, scope.scope.version = "meter", version
+            scope.scope.attributes.add(key="which").value.string_value = attribute
+            for unit, description in (("s", "one"), ("ms", "one"), ("ms", "two")):
+                scope.metrics.add(name="time", unit=unit, description=description).gauge.data_points.add(as_int=1)
+            for monotonic in (True, False):
+                total = scope.metrics.add(name="total").sum
+                total.is_monotonic, total.aggregation_temporality = monotonic, AGGREGATION_TEMPORALITY_CUMULATIVE
+                total.data_points.add(as_int=1)
+    send(collector, "metrics", request)
+    receiver.wait_for(lambda _: len(parts(received(receiver, "metrics"))) >= 60, 15)
+    assert parts(received(receiver, "metrics")) == parts([request])
