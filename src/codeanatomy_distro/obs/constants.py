@@ -38,6 +38,7 @@ class SpanName:
     DATAFUSION_EXECUTE: Final = "datafusion.execute"
     DATAFUSION_WRITE: Final = "datafusion.write"
     DATAFUSION_WRITE_VIEW: Final = "datafusion.write_view"
+    DATAFUSION_UDF: Final = "datafusion.udf"
 
 
 class MetricName:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 datafusion: Any = pytest.importorskip("datafusion")
 pa: Any = pytest.importorskip("pyarrow")
 udf: Any = datafusion.udf
+
+
+_INTERRUPTIBLE = 48
+"""The release since which the engine looks for signals while it executes."""
 
 
 def _raising(values: Any) -> Any:
@@ -87,6 +93,31 @@ def test_an_interrupted_query_is_told(case: Any, telemetry: Any) -> None:
         case.frame.write_csv(Interrupting())
     case.frame.collect()
     assert [span.status.status_code for span in telemetry.spans("datafusion.execute")] == [StatusCode.UNSET]
+
+
+def test_an_interrupt_while_the_engine_works_is_told(case: Any, telemetry: Any) -> None:
+    """Ctrl-C during an execution ends it with KeyboardInterrupt: so its span tells, and nothing stays current."""
+    if int(datafusion.__version__.split(".")[0]) < _INTERRUPTIBLE:
+        pytest.skip("not in this release")
+    go_on = threading.Event()
+
+    def waiting(values: Any) -> Any:  # on a thread of the engine's
+        _thread.interrupt_main()
+        go_on.wait(10)
+        return values
+
+    case.context.register_udf(udf(waiting, [pa.int64()], pa.int64(), "volatile", name="waiting"))
+    frame = case.context.sql("select b, sum(waiting(a)) from numbers group by b")
+    telemetry.reset()
+    with pytest.raises(KeyboardInterrupt):
+        frame.collect()
+    go_on.set()
+    span = telemetry.span("datafusion.execute")
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.attributes["error.type"] == "KeyboardInterrupt"
+    assert not trace.get_current_span().get_span_context().is_valid
+    case.frame.collect()
+    assert [each.status.status_code for each in telemetry.spans("datafusion.execute")][1:] == [StatusCode.UNSET]
 
 
 @given(st.text())

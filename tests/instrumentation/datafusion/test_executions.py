@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -235,6 +237,41 @@ def test_select_exprs_hides_no_execution(case: Any, executions: Any) -> None:
     executions()
     case.frame.select_exprs("a + 1 as c").collect()
     assert executions() == ["collect"]
+
+
+_IN_IPYTHON = """
+import sys, types
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=object)  # so that the engine takes itself to be in IPython
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+trace.set_tracer_provider(TracerProvider())
+line = lambda span: span.attributes["datafusion.method"] + chr(10) if span.name == "datafusion.execute" else ""
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter(formatter=line)))
+from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
+DataFusionInstrumentor().instrument()
+import datafusion, pyarrow
+def tally(values):
+    print("executed", flush=True)
+    return values
+context = datafusion.SessionContext()
+context.register_record_batches("t", [[pyarrow.record_batch({"n": [1, 2, 3]})]])
+context.register_udf(datafusion.udf(tally, [pyarrow.int64()], pyarrow.int64(), "volatile", name="tally"))
+frame = context.sql("select tally(n) from t")
+for _ in range(2):
+    frame._repr_html_()
+    repr(frame)
+"""
+
+
+def test_showing_in_ipython_is_one_span_an_execution() -> None:
+    """IPython asks a DataFrame for HTML and text: the engine executes for the first alone, which is the one span."""
+    done = subprocess.run([sys.executable, "-c", _IN_IPYTHON], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+    lines = [line for line in done.stdout.splitlines() if line]
+    keeps = int(datafusion.__version__.split(".")[0]) >= 48
+    methods = ["_repr_html_"] * 2 if keeps else ["_repr_html_", "__repr__"] * 2
+    assert lines == [line for method in methods for line in ("executed", method)]
 
 
 def test_create_table_as_executes_inside_sql(case: Any, executions: Any, telemetry: Any) -> None:

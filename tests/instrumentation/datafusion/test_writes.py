@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,22 @@ def test_substrait_is_compiled(writing: Any, telemetry: Any) -> None:
     writing.context.create_dataframe_from_logical_plan(plan).collect()
     told = [span.attributes["datafusion.method"] for span in telemetry.spans("datafusion.plan.compile")]
     assert told == ["serialize_bytes", "from_substrait_plan", "create_dataframe_from_logical_plan"]
+
+
+def test_a_serialized_plan_is_compiled(writing: Any, telemetry: Any) -> None:
+    """A logical plan that is read from bytes is a compile span, and so is the DataFrame made of it."""
+    from datafusion.plan import LogicalPlan
+
+    writing.frame.write_parquet(str(writing.folder / "files"))
+    writing.context.register_parquet("stored", str(writing.folder / "files"))
+    plan = writing.context.sql("select a from stored").logical_plan()
+    if not hasattr(plan, "to_bytes"):
+        pytest.skip("not in this release")
+    data = plan.to_bytes(writing.context)
+    telemetry.reset()
+    writing.context.create_dataframe_from_logical_plan(LogicalPlan.from_bytes(writing.context, data))
+    told = [span.attributes["datafusion.method"] for span in telemetry.spans("datafusion.plan.compile")]
+    assert told == ["from_bytes", "create_dataframe_from_logical_plan"]
 
 
 def test_attributes_are_there_when_the_span_starts(instrument: Any) -> None:
@@ -249,6 +266,60 @@ def test_durations_do_not_depend_on_sampling(instrument: Any, telemetry: Any) ->
     telemetry.reset()
     datafusion.SessionContext().sql("select 1 as one").collect()
     assert telemetry.spans() == []
+    assert _points(telemetry, "codeanatomy.datafusion.execute.duration") == {("sql", "ok"): 1}
+
+
+def test_a_meter_provider_that_is_given_is_used(writing: Any, instrument: Any, telemetry: Any) -> None:
+    """Durations and gauges are recorded with the provider that `instrument` was given, and not with the global one."""
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    writing.frame.write_parquet(str(writing.folder / "files"))
+    instrumentor = instrument()
+    instrumentor.uninstrument()
+    telemetry.metrics()
+    telemetry.reset()
+    reader = InMemoryMetricReader()
+    instrumentor.instrument(meter_provider=MeterProvider([reader]))
+    writing.context.register_parquet("stored", str(writing.folder / "files"))
+    writing.context.sql("select a from stored").collect()
+    writing.context.sql("insert into target select a from numbers").collect()
+    data: Any = reader.get_metrics_data()
+    names = {
+        metric.name
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    wanted = {"codeanatomy.datafusion.execute.duration", "codeanatomy.datafusion.write.duration",
+              "codeanatomy.dataset.rows", "codeanatomy.dataset.columns"}  # fmt: skip
+    assert names >= wanted
+    assert names - wanted <= {"codeanatomy.scan.row_groups", "codeanatomy.scan.fragments"}
+    assert telemetry.metrics() == []
+
+
+@pytest.mark.parametrize(("ratio", "parent", "wanted"), [(0, None, 0), (1, None, 2), (0, "kept", 2), (1, "dropped", 0)])
+def test_a_ratio_decides_at_the_root(
+    ratio: int, parent: str | None, wanted: int, instrument: Any, telemetry: Any
+) -> None:
+    """A sampler of a ratio decides about a query without a parent, and the parent about any other."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+    from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(ratio)))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = instrument()
+    instrumentor.uninstrument()
+    instrumentor.instrument(tracer_provider=provider)
+    telemetry.reset()
+    above = NonRecordingSpan(SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(int(parent == "kept"))))
+    with use_span(above) if parent is not None else nullcontext():
+        datafusion.SessionContext().sql("select 1 as one").collect()
+    assert len(exporter.get_finished_spans()) == wanted
     assert _points(telemetry, "codeanatomy.datafusion.execute.duration") == {("sql", "ok"): 1}
 
 

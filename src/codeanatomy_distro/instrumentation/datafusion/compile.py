@@ -151,9 +151,9 @@ class Compiler:
 
         return begin
 
-    def substrait(self, method: str) -> Callable[..., Compile]:
-        """Return what begins `method` of a Substrait class, whose first argument is SQL or a context."""
-        by_plan = Query("substrait", None)
+    def serialized(self, method: str, plan_kind: str) -> Callable[..., Compile]:
+        """Return what begins the static `method` that reads or makes a serialized plan, of SQL or in a context."""
+        by_plan = Query(plan_kind, None)
 
         def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
             text = owner if isinstance(owner, str) else kwargs.get("sql")

@@ -20,6 +20,7 @@ from codeanatomy_distro.instrumentation.datafusion.execute import Executor
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_waiting
 from codeanatomy_distro.instrumentation.datafusion.operation import observing, observing_static
 from codeanatomy_distro.instrumentation.datafusion.plan_mask import PlanMask
+from codeanatomy_distro.instrumentation.datafusion.rendering import rendering
 from codeanatomy_distro.instrumentation.datafusion.stream_span import stop_watching
 from codeanatomy_distro.instrumentation.datafusion.streams import Streamer
 from codeanatomy_distro.instrumentation.datafusion.udf import Factory, ScalarFunction, keeping_context
@@ -42,7 +43,10 @@ _KEEPS_PLAN: Final = (
     "collect", "collect_partitioned", "to_arrow_table", "to_pandas", "to_polars", "to_pylist", "to_pydict",
 )  # fmt: skip
 """Executions after which the frame has the executed plan, with the figures of that very run (since 54)."""
-_KEEPS_NONE: Final = ("collect_column", "count", "describe", "cache", "show", "__repr__", "_repr_html_")
+_KEEPS_NONE: Final = ("collect_column", "count", "describe", "cache", "show")
+_RENDERS: Final = ("__repr__", "_repr_html_")
+_KEEPS_RENDERED: Final = 48
+"""The release since which, in IPython, a DataFrame keeps the rows that it shows."""
 _STREAMS: Final = ("execute_stream", "execute_stream_partitioned")
 _STREAMS_LAZILY: Final = 51
 """The release since which `__arrow_c_stream__` executes as it is read; before, it collected inside the call."""
@@ -56,6 +60,7 @@ _SUBSTRAIT: Final = {
     "Serde": ("serialize", "serialize_bytes", "serialize_to_plan"),
     "Consumer": ("from_substrait_plan",),
 }
+_READS_PLAN: Final = ("from_bytes", "from_proto")  # the latter until 53
 _REGISTERS: Final = (
     "register_parquet", "register_csv", "register_json", "register_avro", "register_arrow", "register_listing_table",
 )  # fmt: skip
@@ -65,7 +70,7 @@ _CARRIED_BY_CONTEXT: Final = (
     "execute_logical_plan", "execute",
 )  # fmt: skip
 _CARRIED_BY_FRAME: Final = (
-    *_KEEPS_PLAN, *_KEEPS_NONE, *_STREAMS, *_WRITES, "tail", "__iter__", "__aiter__", "explain", "into_view",
+    *_KEEPS_PLAN, *_KEEPS_NONE, *_RENDERS, *_STREAMS, *_WRITES, "tail", "__iter__", "__aiter__", "explain", "into_view",
     "__arrow_c_stream__",
 )  # fmt: skip
 
@@ -80,9 +85,9 @@ def create_targets(module: ModuleType, options: Options) -> Iterator[Target]:
     yield from _of_wrappers(module, options)
     yield from _of_catalogs(module, options)
     yield from _of_functions(module, options)
-    yield from _of_substrait(internal, options)
+    yield from _of_serialized(internal, options)
     yield from _of_contexts(internal.SessionContext, options)
-    yield from _of_frames(internal.DataFrame, options, lazy=_major(module) >= _STREAMS_LAZILY)
+    yield from _of_frames(internal.DataFrame, options, _major(module))
 
 
 def _major(module: Raw) -> int:
@@ -127,13 +132,16 @@ def _of_functions(module: Raw, options: Options) -> Iterator[Target]:
             yield Target(owner, "__init__", plain=keeping_context(options, wrapper))
 
 
-def _of_substrait(internal: Raw, options: Options) -> Iterator[Target]:
+def _of_serialized(internal: Raw, options: Options) -> Iterator[Target]:
     compiler = Compiler(options)
     substrait = getattr(internal, "substrait", None)  # some builds are without
     for owner, names in _SUBSTRAIT.items():
         for name in names:
-            begin = compiler.substrait(name)
+            begin = compiler.serialized(name, "substrait")
             yield Target(getattr(substrait, owner, None), name, plain=observing_static(begin, name))
+    for name in _READS_PLAN:
+        begin = compiler.serialized(name, "logical_plan")
+        yield Target(internal.LogicalPlan, name, plain=observing_static(begin, name))
 
 
 def _of_contexts(owner: Raw, options: Options) -> Iterator[Target]:
@@ -156,17 +164,19 @@ def _of_contexts(owner: Raw, options: Options) -> Iterator[Target]:
         yield Target(owner, name, plain=observing(compiler.named(name), name))
 
 
-def _of_frames(owner: Raw, options: Options, *, lazy: bool) -> Iterator[Target]:
+def _of_frames(owner: Raw, options: Options, major: int) -> Iterator[Target]:
     executor, writer = Executor(options), Writer(options)
     for name in _KEEPS_PLAN:
         yield Target(owner, name, plain=observing(executor.method(name, keeps_plan=True), name))
     for name in _KEEPS_NONE:
         yield Target(owner, name, plain=observing(executor.method(name, keeps_plan=False), name))
+    for name in _RENDERS:
+        yield Target(owner, name, plain=observing(rendering(options, name, keeps_rows=major >= _KEEPS_RENDERED), name))
     yield Target(owner, "explain", plain=observing(executor.explain, "explain"))
     streamer = Streamer(options)
     for name in _STREAMS:
         yield Target(owner, name, plain=observing(streamer.method(name), name))
-    if lazy:
+    if major >= _STREAMS_LAZILY:
         yield Target(owner, "__arrow_c_stream__", plain=observing_arrow_stream(options))
     else:
         begin = executor.method("__arrow_c_stream__", keeps_plan=False)

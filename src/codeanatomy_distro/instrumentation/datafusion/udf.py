@@ -19,6 +19,7 @@ from opentelemetry.trace import Link, Span
 
 from codeanatomy_distro.instrumentation.datafusion.running import Running, functions, running
 from codeanatomy_distro.instrumentation.patching import report_failure
+from codeanatomy_distro.obs.constants import SpanName
 from codeanatomy_distro.obs.run_context import set_run_id
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Factory", "FunctionContext", "ScalarFunction", "keeping_context"]
 
-_SPAN: Final = "datafusion.udf"
 _NAME: Final = "datafusion.udf.name"
 _CALLS: Final = {
     "update", "merge", "retract_batch", "state", "evaluate", "evaluate_all", "evaluate_all_with_rank", "memoize",
@@ -92,7 +92,7 @@ class FunctionContext:
     def _linked(self, function: Callable[..., Any], links: list[Link]) -> functools.partial[Any]:
         # Several queries run it: a parent would be a guess, so it gets none, and a link to each.
         span = self._options.spans.refresh().start_span(
-            _SPAN, context.Context(), attributes={_NAME: self._name}, links=links
+            SpanName.DATAFUSION_UDF, context.Context(), attributes={_NAME: self._name}, links=links
         )
         call = self._in_context(function, trace.set_span_in_context(span, context.Context()), None)
         call.ending = _Ending(span)  # pyright: ignore[reportAttributeAccessIssue] - a partial takes attributes
