@@ -176,6 +176,28 @@ def test_bad_file(tmp_path: Path, receiver: OtlpReceiver) -> None:
     assert f"-> mend {path}, or unset OTEL_CONFIG_FILE" in text
 
 
+def test_what_a_file_exports(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """Of a declarative file each OTLP exporter is tried where the file has it, and cures name the file."""
+    pytest.importorskip("opentelemetry.configuration", reason="opentelemetry-configuration is not installed")
+    path = tmp_path / "sdk.yaml"
+    path.write_text(
+        'file_format: "1.0"\ntracer_provider:\n  processors:\n    - simple: {exporter: {console: }}\n'
+        f'    - batch: {{exporter: {{otlp_grpc: {{endpoint: "{receiver.http_endpoint}"}}}}}}\n'
+        "meter_provider:\n  readers:\n"
+        '    - periodic: {exporter: {otlp_http: {endpoint: "http://127.0.0.1:1/v1/metrics"}}}\n',
+        encoding="utf-8",
+    )
+    code, screen = _doctor(OTEL_CONFIG_FILE=str(path))
+    text = " ".join(screen.split())
+    assert code == 1
+    assert f"what listens at {receiver.http_endpoint} does not speak grpc" in text
+    assert f"-> name the port of grpc in the endpoint in {path}; most Collectors have it at 4317" in text
+    assert f"-> start the Collector there, or set the endpoint in {path} to where it is" in text
+    document: dict[str, Any] = json.loads(_doctor("--json", OTEL_CONFIG_FILE=str(path))[1])
+    assert set(document["sections"]["Collector"]) == {"traces", "metrics"}
+    assert document["sections"]["A typical run"]["logs"] == f"none: {path} has no logger_provider"
+
+
 def test_a_typing_error_in_a_name(receiver: OtlpReceiver) -> None:
     """A variable that nothing reads is told with the name that was meant."""
     environ = {"OTEL_TRACES_SAMPLR": "always_on", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint}

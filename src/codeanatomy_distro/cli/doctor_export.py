@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["examine"]
 
 _SIGNALS: Final = "{signals}"  # stands in a finding for the signals that share it
+# What HTTP/1.1 and gRPC say of an answer in the other's language.
+_OTHER_LANGUAGE: Final = ("BadStatusLine", "Failed parsing HTTP/2")
+_USUAL: Final = {"grpc": 4317, "http/protobuf": 4318}
 _PORTS: Final = {"http": 80, "https": 443}
 _OTLP: Final = {"otlp": None, "otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
 
@@ -68,11 +71,10 @@ def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: b
         return section
     faults: dict[tuple[str, str], list[str]] = {}
     for signal in SIGNALS:
-        targets = [_Target(signal, around, protocol, timeout) for around, protocol in _targets(config, signal)]
-        if not targets:
-            others = ", ".join(config[settings.SIGNAL_EXPORTER[signal]])
-            section.lines.append(f"{signal}: no OTLP; exporter: {others}")
-        for target in targets:
+        targets, others = _targets(config, signal)
+        section.lines += [f"{signal}: {other}" for other in others]
+        for around, protocol in targets:
+            target = _Target(signal, around, protocol, timeout)
             fault = _examine_target(section, target, create_batch(signal, resource) if export else None)
             if fault is not None:
                 faults.setdefault((fault.what, fault.cure), []).append(signal)
@@ -81,15 +83,18 @@ def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: b
     return section
 
 
-def _targets(config: OtelConfig, signal: str) -> list[tuple[OtelConfig, str]]:
-    """Return the OTLP exporters of `signal`: the configuration around each, and its protocol."""
+def _targets(config: OtelConfig, signal: str) -> tuple[list[tuple[OtelConfig, str]], list[str]]:
+    """Return the OTLP exporters of `signal`, each as the configuration around it and its protocol; and the others."""
     if config.file is not None:
         from codeanatomy_distro.otel import declared_exports  # start-up cost: a package of an extra
 
-        around = [one.config for one in declared_exports.declared_exports(config, signal)]
-        return [(one, one[settings.SIGNAL_PROTOCOL[signal]] or one[settings.OTLP_PROTOCOL]) for one in around]
+        found = declared_exports.declared_exports(config, signal)
+        others = [one.create_exporter.destination for one in found if one.protocol is None]
+        return [(one.config, one.protocol) for one in found if one.protocol], others if found else ["not exported"]
     general = config.for_signal(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL)
-    return [(config, _OTLP[name] or general) for name in config[settings.SIGNAL_EXPORTER[signal]] if name in _OTLP]
+    names = config[settings.SIGNAL_EXPORTER[signal]]
+    others = ["not exported" if name == "none" else f"the exporter {name}" for name in names if name not in _OTLP]
+    return [(config, _OTLP[name] or general) for name in names if name in _OTLP], others
 
 
 def _examine_target(section: Section, target: _Target, batch: Any) -> Finding | None:  # noqa: ANN401 - each signal's own
@@ -127,12 +132,14 @@ def _reason(target: _Target, outcome: Outcome, batch: Any) -> Finding:  # noqa: 
         row = settings.SIGNAL_PROTOCOL[target.signal]
         variable = row.name if target.config[row] is not None else settings.OTLP_PROTOCOL.name
         what = f"wrong protocol for {_SIGNALS}: what listens at {address} speaks {other}, not {protocol}"
-        return Finding(what, f"export {variable}={other}")
-    if "BadStatusLine" in outcome.reason:  # and what it reads as one is binary
-        what = f"wrong protocol for {_SIGNALS}: what listens at {address} does not speak {protocol}"
-        return Finding(
-            what, f"name the port of {protocol} in {_endpoint_variable(target)}; most Collectors have it at 4318"
+        in_file = (
+            f"name the exporter otlp_{'grpc' if other == 'grpc' else 'http'} in {target.config[settings.CONFIG_FILE]}"
         )
+        return Finding(what, in_file if target.config.file is not None else f"export {variable}={other}")
+    if any(words in outcome.reason for words in _OTHER_LANGUAGE):
+        what = f"wrong protocol for {_SIGNALS}: what listens at {address} does not speak {protocol}"
+        usual = f"most Collectors have it at {_USUAL[protocol]}"
+        return Finding(what, f"name the port of {protocol} in {_endpoint_variable(target)}; {usual}")
     what = f"{address} takes connections, but no {_SIGNALS} over {protocol}: {outcome.reason}"
     return Finding(
         what, "see that an OTLP receiver of this protocol listens there, with these headers and certificates"
@@ -141,6 +148,8 @@ def _reason(target: _Target, outcome: Outcome, batch: Any) -> Finding:  # noqa: 
 
 def _endpoint_variable(target: _Target) -> str:
     own = target.config.resolved(settings.SIGNAL_ENDPOINT[target.signal])
+    if own.origin == Origin.FILE:
+        return f"the endpoint in {target.config[settings.CONFIG_FILE]}"
     return (own.variable if own.value else None) or settings.OTLP_ENDPOINT.name
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_run", "examine"]
 
+_SECTIONS: Final = {"traces": "tracer_provider", "metrics": "meter_provider", "logs": "logger_provider"}
 # A run of the size that people have: what the graph, its nodes and their queries make of spans.
 _NODES: Final = 20
 _QUERIES: Final = 10
@@ -82,6 +83,8 @@ def describe_run(config: OtelConfig) -> Section:
     for signal, row in settings.SIGNAL_EXPORTER.items():
         if config.file is None and config[row] == ("none",):
             facts[signal] = f"none: {row.name}=none"
+        elif config.file is not None and getattr(config.file.model, _SECTIONS[signal]) is None:
+            facts[signal] = f"none: {config[settings.CONFIG_FILE]} has no {_SECTIONS[signal]}"
     section.lines += [f"{name}: {fact}" for name, fact in facts.items()]
     section.data.update(facts)
     return section

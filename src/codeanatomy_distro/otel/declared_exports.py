@@ -29,10 +29,14 @@ _PROTOCOLS: Final = {"otlp_grpc": "grpc", "otlp_http": "http/protobuf"}
 
 @dataclass(frozen=True)
 class DeclaredExport:
-    """One exporter of the file with what stands around it; `config` is the configuration with that in its settings."""
+    """One exporter of the file with what stands around it; `config` is the configuration with that in its settings.
+
+    `protocol` is that of OTLP, None where something else exports.
+    """
 
     create_exporter: ExporterFactory
     config: OtelConfig
+    protocol: str | None = None
 
 
 def declared_exports(config: OtelConfig, signal: str) -> list[DeclaredExport]:
@@ -113,13 +117,12 @@ def _export(config: OtelConfig, signal: str, exporter: Any) -> DeclaredExport:  
         if given is not None:
             stated = _with_exporter(config, signal, protocol, given)
             endpoint = stated[settings.SIGNAL_ENDPOINT[signal]] or "the default OTLP endpoint"
-            return DeclaredExport(
-                ExporterFactory(partial(create_otlp_exporter, stated, signal, protocol), endpoint), stated
-            )
+            make = partial(create_otlp_exporter, stated, signal, protocol)
+            return DeclaredExport(ExporterFactory(make, endpoint), stated, protocol)
     name = next((key for key in ("console", "otlp_file_development") if getattr(exporter, key) is not None), "")
     name = name or next(iter(exporter.additional_properties), "")
-    make = partial(_plugin, declared_parts.EXPORTERS[signal], exporter)
-    return DeclaredExport(ExporterFactory(make, f"the exporter {name}"), config)
+    make_other = partial(_plugin, declared_parts.EXPORTERS[signal], exporter)
+    return DeclaredExport(ExporterFactory(make_other, f"the exporter {name}"), config)
 
 
 def _plugin(make: Callable[[Any], Any], exporter: Any) -> PluginExporter:  # noqa: ANN401 - a part of the model
