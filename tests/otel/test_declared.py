@@ -188,24 +188,30 @@ resource:
     assert not [name for name in names if not name.startswith("process.") or name.startswith("process.command")]
 
 
-def test_the_codeanatomy_sampler_takes_its_rules_from_the_file(with_file: Callable[..., OtelConfig]) -> None:
-    """The sampler's rules, ratio and rule name can stand in the file, and scopes are known."""
-    text = """
-tracer_provider:
-  processors: [{simple: {exporter: {console: }}}]
-  sampler:
-    codeanatomy:
-      ratio: 0
-      rule: otherwise
-      rules:
-        - {rule: ours, ratio: 1, match: {scope: "codeanatomy.*", attributes: {tenant: vip}}}
-"""
-    memory = InMemoryExporters()
-    provider = providers.create_tracer_provider(Ingredients(with_file(text), Resource.get_empty(), [], [], memory))
+@pytest.mark.parametrize(
+    ("sampler", "told"),
+    [
+        ("%s", 0),
+        ("{parent_based: {root: %s}}", 0),
+        ("{parent_based: {root: %s, local_parent_sampled: {always_off: }}}", 1),
+    ],
+)
+def test_the_codeanatomy_sampler_takes_its_rules_from_the_file(
+    with_file: Callable[..., OtelConfig], sampler: str, told: int
+) -> None:
+    """The sampler's rules, ratio and rule name can stand in the file, by itself or as a root, and scopes are known."""
+    rule = '{rule: ours, ratio: 1, match: {scope: "codeanatomy.*", attributes: {tenant: vip}}}'
+    ours = sampler % f"{{codeanatomy: {{ratio: 0, rule: otherwise, rules: [{rule}]}}}}"
+    text = f"tracer_provider:\n  processors: [{{simple: {{exporter: {{console: }}}}}}]\n  sampler: {ours}\n"
+    memory, problems = InMemoryExporters(), list[Any]()
+    provider = providers.create_tracer_provider(
+        Ingredients(with_file(text), Resource.get_empty(), problems, [], memory)
+    )
     for scope in ("app", "codeanatomy.pipeline"):
         provider.get_tracer(scope).start_span(scope, attributes={"tenant": "vip"}).end()
     (span,) = memory.spans.get_finished_spans()
     assert (span.name, (span.attributes or {})["otel.sampling.rule"]) == ("codeanatomy.pipeline", "ours")
+    assert len(problems) == told
 
 
 def test_views_of_the_file_win_over_ours_for_their_instrument(with_file: Callable[..., OtelConfig]) -> None:

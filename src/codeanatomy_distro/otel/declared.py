@@ -18,6 +18,7 @@ from codeanatomy_distro import settings
 from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.otel import declared_parts
 from codeanatomy_distro.otel.config import UsedInPart
+from codeanatomy_distro.otel.declarative import members
 from codeanatomy_distro.otel.declared_exports import declared_model
 from codeanatomy_distro.otel.id_generators import create_id_generator
 from codeanatomy_distro.otel.limits import create_span_limits, log_limits
@@ -63,8 +64,13 @@ def _sampler(config: OtelConfig, section: Any, problems: list[Problem]) -> Sampl
     given = getattr(section, "sampler", None)
     if given is None:
         return configured_sampler(config, problems)
-    if settings.DISTRO_NAME in given.additional_properties:
-        return create_sampler(options=given.additional_properties[settings.DISTRO_NAME])
+    root = getattr(given.parent_based, "root", None)
+    for one in (given, root):
+        if one is not None and settings.DISTRO_NAME in one.additional_properties:
+            if one is root and len(members(given.parent_based)) > 1:
+                reason = f"the sampler {settings.DISTRO_NAME} follows each parent by itself"
+                problems.append(_problem(config, reason, "the root of parent_based alone"))
+            return create_sampler(options=one.additional_properties[settings.DISTRO_NAME])
     try:
         return wrap_sampler(declared_parts.create_sampler(given), config[settings.SAMPLING_RULE])
     except Exception as error:  # noqa: BLE001 - a sampler that is not installed, or fails
