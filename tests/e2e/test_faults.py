@@ -25,6 +25,7 @@ pytestmark = pytest.mark.e2e
 PROGRAM = str(Path(__file__).parent / "process_programs" / "recording.py")
 PROTOCOLS: tuple[Protocol, ...] = ("grpc", "http/protobuf")
 DEADLINE = 1.0
+FINAL_DEADLINE = 20.0  # a final answer makes the process wait for nothing, so that there it is but a safeguard
 SHORT_DEADLINE = 0.2
 SLACK = 0.3  # beyond the deadline, for the exit as a whole
 ATTEMPTS = 3  # of a run that took too long: a machine may be busy, but a deadline that is not kept is never kept
@@ -42,7 +43,8 @@ FAULTS: dict[str, Behaviour | None] = {
     "503": Behaviour(status=503),
 }
 FINAL = {"400", "401", "413"}  # the same request must not be sent again
-SHORT = ("refused", "never answers")
+DEADLINES = {fault: FINAL_DEADLINE if fault in FINAL else DEADLINE for fault in FAULTS}
+CASES = [*DEADLINES.items(), ("refused", SHORT_DEADLINE), ("never answers", SHORT_DEADLINE)]
 
 
 def closed_port() -> int:
@@ -81,8 +83,7 @@ def results(run_program: Any) -> Iterator[dict[tuple[str, str, float], Future[Re
                     "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
                     "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
                     "OTEL_TRACES_SAMPLER": "always_on",
-                    # A final answer makes the process wait for nothing, so that there the deadline is but a safeguard.
-                    "CODEANATOMY_OTEL_SHUTDOWN_TIMEOUT": "20000" if fault in FINAL else str(int(deadline * 1000)),
+                    "CODEANATOMY_OTEL_SHUTDOWN_TIMEOUT": str(int(deadline * 1000)),
                 },
             )
             worked, leaving = map(float, done.stdout.split())
@@ -95,20 +96,14 @@ def results(run_program: Any) -> Iterator[dict[tuple[str, str, float], Future[Re
                 result = run(fault, protocol, deadline)
         return result
 
-    combinations: list[tuple[str, Protocol, float]] = [
-        (fault, protocol, deadline)
-        for protocol in PROTOCOLS
-        for faults, deadline in ((FAULTS, DEADLINE), (SHORT, SHORT_DEADLINE))
-        for fault in faults
-    ]
+    combinations: list[tuple[str, Protocol, float]]
+    combinations = [(fault, protocol, deadline) for fault, deadline in CASES for protocol in PROTOCOLS]
     with ThreadPoolExecutor(3) as pool:
         yield {combination: pool.submit(best, *combination) for combination in combinations}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize(
-    ("fault", "deadline"), [*((fault, DEADLINE) for fault in FAULTS), *((fault, SHORT_DEADLINE) for fault in SHORT)]
-)
+@pytest.mark.parametrize(("fault", "deadline"), CASES)
 def test_the_program_is_held_up_no_longer_than_the_deadline(
     results: Any, fault: str, deadline: float, protocol: str
 ) -> None:
@@ -123,7 +118,7 @@ def test_the_program_is_held_up_no_longer_than_the_deadline(
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_line_says_what_was_not_delivered_and_where_to(results: Any, fault: str, protocol: str) -> None:
     """The last line on stderr has the exact counts and the endpoint; no traceback of ours or of a library is there."""
-    done = results[fault, protocol, DEADLINE].result().ended
+    done = results[fault, protocol, DEADLINES[fault]].result().ended
     last = done.stderr.splitlines()[-1]
     assert last.startswith("codeanatomy-distro: not delivered: ")
     assert re.findall(r"\d+ (?:spans|log records)", last) == ["1 spans", "1 log records"]
@@ -138,5 +133,6 @@ def test_one_line_says_what_was_not_delivered_and_where_to(results: Any, fault: 
 @pytest.mark.parametrize("fault", sorted(FINAL))
 def test_a_final_answer_ends_it(results: Any, fault: str, protocol: str) -> None:
     """A request that the receiver will never take is sent once a signal, and the process does not wait for it."""
-    requests = results[fault, protocol, DEADLINE].result().requests
-    assert sorted(request.signal for request in requests) == ["logs", "metrics", "traces"]
+    result = results[fault, protocol, FINAL_DEADLINE].result()
+    assert sorted(request.signal for request in result.requests) == ["logs", "metrics", "traces"]
+    assert result.leaving < FINAL_DEADLINE / 2

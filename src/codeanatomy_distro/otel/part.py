@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Part"]
 
+_CANCELLED: Final = 0.1  # seconds in which an attempt that was cancelled comes back
 _LONGEST_START: Final = 5.0  # seconds that a fork waits for the imports of an exporter that is being made
 
 
@@ -81,9 +82,10 @@ class Part(ABC):
         """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all
         left.
         """
-        if self._thread.running or self._has_work:
-            self._thread.finish(timeout)
-        self._delivery.release()
+        ended = self._thread.finish(timeout) if self._thread.running or self._has_work else True
+        cancelled = self._delivery.release()
+        if cancelled and not ended:
+            self._thread.finish(_CANCELLED)  # so that what the attempt was to deliver is counted, and once
         return not self._waiting
 
     def park(self) -> None:
@@ -120,4 +122,6 @@ class Part(ABC):
         self._begin()
 
     def _tell_losses(self) -> None:
+        if self._thread.time_left <= 0:
+            return  # the last line of the process does
         self._report.tell(overflowed=self.overflowed, refused=self.refused, reason=self._delivery.reason)
