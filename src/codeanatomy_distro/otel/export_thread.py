@@ -11,13 +11,14 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
 from opentelemetry import context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-__all__ = ["ExportThread", "Reason", "Waiter"]
+__all__ = ["ExportThread", "Reason", "Waiter", "join_wholly"]
 
 Reason = Literal["time", "size", "flush", "stop"]
 """Why the thread is to serve: its interval is over, a batch is full, somebody flushes, or the process leaves."""
@@ -29,6 +30,21 @@ _logger = logging.getLogger("codeanatomy_distro.export")
 _WAKE: Final = "size"
 _STOP: Final = "stop"
 _PARK: Final = "park"
+
+
+def join_wholly(thread: threading.Thread, timeout: float) -> bool:
+    """Wait at most `timeout` seconds until `thread` has ended for the system too; return whether it has for Python.
+
+    Up to Python 3.12 ``join`` returns a moment before, in which a process that forks still counts as one with threads.
+    """
+    end = time.monotonic() + max(0.0, timeout)
+    thread.join(max(0.0, timeout))
+    if thread.is_alive():
+        return False
+    known_as = Path(f"/proc/self/task/{thread.native_id}")
+    while known_as.exists() and time.monotonic() < end:
+        time.sleep(0.0002)
+    return True
 
 
 class ExportThread:
@@ -126,8 +142,7 @@ class ExportThread:
         thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
-        thread.join(max(0.0, timeout))
-        return not thread.is_alive()
+        return join_wholly(thread, timeout)
 
     def unpark(self) -> None:
         """Let the thread run again; it starts with the next `start`."""

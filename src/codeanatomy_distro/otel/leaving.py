@@ -173,8 +173,12 @@ def _wrap_exit(leaving: Leaving) -> None:  # pyright: ignore[reportUnusedFunctio
         if threading.current_thread() is not threading.main_thread():
             return original(code)
         given = cast("tuple[Any, ...]", code) if isinstance(code, tuple) else () if code is None else (code,)
-        error = SystemExit(*given)
-        error.__dict__["_codeanatomy_watched"] = _Watched(leaving, error.code)
-        raise error
+        # Not by way of a name: its traceback leads to this frame, and the two would keep each other alive.
+        raise _watched(SystemExit(*given), leaving)
 
     sys.exit = exit
+
+
+def _watched(error: SystemExit, leaving: Leaving) -> SystemExit:
+    error.__dict__["_codeanatomy_watched"] = _Watched(leaving, error.code)
+    return error

@@ -15,6 +15,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from codeanatomy_distro.otel.export_thread import join_wholly
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -77,7 +79,7 @@ class SignalWatch:
         thread, self._thread = self._thread, None
         if thread is not None and self._pipe is not None and thread is not threading.current_thread():
             os.write(self._pipe[1], _PARK)
-            thread.join(_MARGIN)
+            join_wholly(thread, _MARGIN)
 
     def resume(self) -> None:
         """Have the thread listen again."""

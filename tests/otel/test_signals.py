@@ -1,0 +1,117 @@
+"""Signals that end the process: an export first, then what would have happened anyway."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SET_UP = """
+lifecycle = Lifecycle([], deadline=1)
+lifecycle.before_exit(lambda number: print("exports", number, flush=True))
+lifecycle.install()
+"""
+IMPORTS = """
+import ctypes, os, signal, sys, threading, time
+from codeanatomy_distro.otel.lifecycle import Lifecycle
+"""
+KILL = """
+os.kill(os.getpid(), signal.SIGTERM)
+print("goes on")
+"""
+
+
+@pytest.fixture
+def run_with(run_alone: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a program that does something before a lifecycle is installed, and something after."""
+
+    def run(*, before: str = "", after: str = KILL) -> Any:
+        return run_alone(IMPORTS + textwrap.dedent(before) + SET_UP + textwrap.dedent(after))
+
+    return run
+
+
+def test_the_default_action_comes_after_the_export(run_with: Callable[..., Any]) -> None:
+    """The process exports, told which signal it is, and ends by that signal."""
+    ended = run_with(after="os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(5)")
+    assert (ended.stdout, ended.code) == ("exports 15\n", -15)
+
+
+def test_a_main_thread_in_native_code_is_not_waited_for(run_with: Callable[..., Any]) -> None:
+    """A process whose main thread never comes back to Python exports and ends all the same."""
+    ended = run_with(
+        after="""
+        libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        libc.pthread_mutex_lock(mutex)
+        libc.pthread_mutex_lock(mutex)
+        """
+    )
+    assert (ended.stdout, ended.code) == ("exports 15\n", -15)
+
+
+def test_an_earlier_handler_decides(run_with: Callable[..., Any]) -> None:
+    """A handler of the program's own runs and its exit is the process's; the last export is that exit's."""
+    ended = run_with(before="signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))")
+    assert (ended.stdout, ended.code) == ("exports None\n", 7)
+
+
+def test_a_later_handler_decides(run_with: Callable[..., Any]) -> None:
+    """A handler that the program sets afterwards replaces ours."""
+    ended = run_with(after="signal.signal(signal.SIGTERM, lambda *_: print('handled'))" + KILL)
+    assert (ended.stdout, ended.code) == ("handled\ngoes on\nexports None\n", 0)
+
+
+def test_an_ignored_signal_stays_ignored(run_with: Callable[..., Any]) -> None:
+    """Where the program, or who started it, ignores the signal, nothing is exported for it."""
+    ended = run_with(before="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    assert (ended.stdout, ended.code) == ("goes on\nexports None\n", 0)
+
+
+def test_an_event_loops_wake_up_pipe_is_left_to_it(run_with: Callable[..., Any]) -> None:
+    """Where somebody listens for signals already, their pipe stays; the signal is exported for all the same."""
+    ended = run_with(
+        before="reading, writing = os.pipe(); os.set_blocking(writing, False); signal.set_wakeup_fd(writing)",
+        after="""
+        found = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(found)
+        print(found == writing)
+        os.kill(os.getpid(), signal.SIGTERM)
+        """,
+    )
+    assert (ended.stdout, ended.code) == ("exports 15\nTrue\n", -15) or ended.stdout == "True\nexports 15\n"
+
+
+def test_set_up_from_another_thread_all_stays_as_it_was(run_with: Callable[..., Any]) -> None:
+    """Only the main thread may set handlers; from another, those that stand are kept."""
+    ended = run_with(
+        before="""
+        before = signal.getsignal(signal.SIGTERM)
+        class Lifecycle(Lifecycle):
+            def install(self):
+                thread = threading.Thread(target=super().install)
+                thread.start()
+                thread.join()
+        """,
+        after="print(signal.getsignal(signal.SIGTERM) is before)",
+    )
+    assert (ended.stdout, ended.code) == ("True\nexports None\n", 0)
+
+
+def test_a_forked_child_hears_its_own_signals(run_with: Callable[..., Any]) -> None:
+    """A signal of the child's ends the child, after its own export, and is not heard by the parent."""
+    ended = run_with(
+        after="""
+        child = os.fork()
+        if not child:
+            lifecycle.before_exit(lambda number: print("child exports", number, flush=True))
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        """
+    )
+    assert (ended.stdout, ended.code) == ("child exports 15\n-15\nexports None\n", 0)
