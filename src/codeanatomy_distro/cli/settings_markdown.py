@@ -23,9 +23,9 @@ Everything is set by environment variables. `codeanatomy-otel settings` shows wh
 
 - An empty or blank variable counts as unset.
 - Words, names of built-in plug-ins and booleans are read in any case.
-- What a program passes to `configure_otel` wins over a declarative file, that over the variables, they over the
-  profile, and that over the defaults. A setting of one signal wins over the one of all signals, a variable over those
-  listed as also read.
+- What a program passes as `OtelBootstrapOptions(settings=...)` wins over a declarative file, that over the variables,
+  they over the profile, and that over the defaults. A setting of one signal wins over the one of all signals, a
+  variable over those listed as also read.
 - A value that can't be used stops nothing: one warning names the variable, the value, the reason and what is used.
 - `opentelemetry-instrument` has a flag for each setting, which wins over its variable;
   `opentelemetry-instrument --help` lists them with their help.
