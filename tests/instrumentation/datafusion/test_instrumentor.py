@@ -9,6 +9,7 @@ import sys
 from typing import Any, cast
 
 import pytest
+from opentelemetry import trace
 
 from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
 
@@ -130,6 +131,44 @@ def test_a_fault_of_ours_never_reaches_the_user(
     assert case.context.sql("select 1 as one").to_pydict() == {"one": [1]}
     assert case.context.sql("select 1 as one").to_pydict() == {"one": [1]}
     assert len([record for record in caplog.records if "failed and is left out" in record.message]) == 3
+
+
+def test_a_failing_span_processor_is_not_the_users(instrument: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span processor that raises at a span's start or end breaks no query, and leaves no context behind."""
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+    from codeanatomy_distro.instrumentation import patching
+
+    class Broken(SpanProcessor):
+        def __init__(self, where: str) -> None:
+            setattr(self, where, self._raise)
+
+        def _raise(self, *_: object, **__: object) -> None:
+            message = "a processor's"
+            raise RuntimeError(message)
+
+    instrumentor = instrument("full")
+    for where in ("on_start", "on_end"):
+        monkeypatch.setattr(patching, "_reported", {"sql", "collect", "the end of a span", "the end of an execution"})
+        instrumentor.uninstrument()
+        provider = TracerProvider()
+        provider.add_span_processor(Broken(where))
+        instrumentor.instrument(tracer_provider=provider)
+        context = datafusion.SessionContext()
+        assert context.sql("create table t as select 1 as one").collect() == []
+        assert context.sql("select one from t").to_pydict() == {"one": [1]}
+        assert [batch.to_pyarrow().num_rows for batch in context.sql("select one from t").execute_stream()] == [1]
+        assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_a_call_without_its_arguments_fails_as_without_us(case: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A call that lacks arguments has Python's own error, and nothing is said of it."""
+    if not hasattr(case.context, "register_view"):
+        pytest.skip("not in this release")
+    for name in ("register_view", "table", "sql"):
+        with pytest.raises(TypeError, match="missing"):
+            getattr(case.context, name)()
+    assert caplog.records == []
 
 
 def test_suppressed_code_is_not_traced(case: Any, executions: Any) -> None:

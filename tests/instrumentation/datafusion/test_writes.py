@@ -70,6 +70,8 @@ def test_views_are_told(writing: Any, telemetry: Any) -> None:
     spans = telemetry.spans("datafusion.write_view")
     assert len(spans) == wanted
     assert [span.attributes.get("db.collection.name") for span in spans][:2] == ["one", "two"][:wanted]
+    assert {span.attributes["datafusion.write.destination"] for span in spans} == {"view"}
+    assert _points(telemetry, "codeanatomy.datafusion.write.duration") == {("view", "ok"): wanted}
     assert telemetry.spans("datafusion.execute") == []
 
 
@@ -81,9 +83,10 @@ def test_compile_spans_of_what_makes_a_plan(writing: Any, telemetry: Any) -> Non
     context.sql("select 1")
     context.table("numbers")
     context.read_parquet(str(writing.folder / "files"))
+    context.empty_table()
     context.create_dataframe_from_logical_plan(writing.frame.logical_plan())
     told = [span.attributes["datafusion.method"] for span in telemetry.spans("datafusion.plan.compile")]
-    assert told == ["sql", "table", "read_parquet", "create_dataframe_from_logical_plan"]
+    assert told == ["sql", "table", "read_parquet", "empty_table", "create_dataframe_from_logical_plan"]
 
 
 def test_substrait_is_compiled(writing: Any, telemetry: Any) -> None:

@@ -97,9 +97,12 @@ class Compile(Operation):
         except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
             report_failure("the end of a compilation", ours)
         finally:
-            if self.attached is not None:
-                detach(self.attached)
-                self.span.end()
+            try:
+                if self.attached is not None:
+                    detach(self.attached)
+                    self.span.end()
+            except Exception as ours:  # noqa: BLE001 - a span processor's failure, which the SDK lets through
+                report_failure("the end of a span", ours)
         return result
 
     def fail(self, error: BaseException) -> None:

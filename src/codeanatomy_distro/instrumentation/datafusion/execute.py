@@ -103,7 +103,10 @@ class Execute(Operation):
         except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
             report_failure("the end of an execution", ours)
         finally:
-            self.close()
+            try:
+                self.close()
+            except Exception as ours:  # noqa: BLE001 - a span processor's failure, which the SDK lets through
+                report_failure("the end of a span", ours)
         return result
 
     def told_error(self, kind: str, seconds: float) -> None:

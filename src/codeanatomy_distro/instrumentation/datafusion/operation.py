@@ -83,7 +83,10 @@ class Operation:
         except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
             report_failure(type(self).__name__, ours)
         finally:
-            self.close()
+            try:
+                self.close()
+            except Exception as ours:  # noqa: BLE001 - a span processor's failure, which the SDK lets through
+                report_failure("the end of a span", ours)
         return result
 
     def fail(self, error: BaseException) -> None:
@@ -97,7 +100,10 @@ class Operation:
         except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
             report_failure(type(self).__name__, ours)
         finally:
-            self.close()
+            try:
+                self.close()
+            except Exception as ours:  # noqa: BLE001 - as above
+                report_failure("the end of a span", ours)
 
     def leave(self) -> None:
         """Put the context back."""

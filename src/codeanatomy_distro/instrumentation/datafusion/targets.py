@@ -54,7 +54,16 @@ _WRITES: Final = {
     "write_csv": "csv", "write_json": "json", "write_parquet": "parquet", "write_parquet_with_options": "parquet",
     "write_table": "table",
 }  # fmt: skip
-_READS: Final = ("read_json", "read_csv", "read_parquet", "read_avro", "read_arrow", "read_batches", "read_table")
+_READS: Final = (
+    "read_json",
+    "read_csv",
+    "read_parquet",
+    "read_avro",
+    "read_arrow",
+    "read_batches",
+    "read_table",
+    "empty_table",
+)
 
 _SUBSTRAIT: Final = {
     "Serde": ("serialize", "serialize_bytes", "serialize_to_plan"),
@@ -66,7 +75,7 @@ _REGISTERS: Final = (
 )  # fmt: skip
 
 _CARRIED_BY_CONTEXT: Final = (
-    "sql", "sql_with_options", "table", *_READS, "read_batch", "create_dataframe_from_logical_plan",
+    "sql", "sql_with_options", "table", *_READS, "read_batch", "read_empty", "create_dataframe_from_logical_plan",
     "execute_logical_plan", "execute",
 )  # fmt: skip
 _CARRIED_BY_FRAME: Final = (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro.instrumentation.datafusion.calls import call_under_way, take_call
+from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
 from codeanatomy_distro.instrumentation.datafusion.namespaces import namespace_of
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.outputs import record_frame
 from codeanatomy_distro.instrumentation.datafusion.query import Query
 from codeanatomy_distro.obs.constants import SpanName
+from codeanatomy_distro.obs.run_context import get_run_id
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -19,23 +21,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Viewer", "WriteView"]
 
+_DESTINATION: Final = "view"
+
 
 class WriteView(Operation):
-    """One view being made."""
+    """One view being made; of `frame`, a DataFrame of the user's, where it is registered by name."""
 
-    __slots__ = ("frame", "name")
+    __slots__ = ("frame", "query")
 
-    def __init__(self, options: Options, query: Query, method: str, current: Context, owner: Raw = None) -> None:
-        super().__init__(SpanName.DATAFUSION_WRITE_VIEW, options, query.attributes_of(method), owner, current)
-        self.name: str | None = None
-        self.frame: Raw = None
+    def __init__(  # noqa: PLR0913, PLR0917 - what an operation is made of
+        self, options: Options, query: Query, method: str, current: Context, owner: Raw = None, frame: Raw = None
+    ) -> None:
+        attributes = {**query.attributes_of(method), "datafusion.write.destination": _DESTINATION}
+        super().__init__(SpanName.DATAFUSION_WRITE_VIEW, options, attributes, owner, current)
+        self.query = query
+        self.frame = frame
 
     def told_result(self, result: Raw, seconds: float) -> Raw:
-        """Record the columns of a DataFrame that was registered by name."""
-        del seconds
-        if self.name is not None:
-            record_frame(self.options, self.name, self.frame)
+        """Record the duration, and the columns of a DataFrame that was registered by name."""
+        record_duration((self.query, seconds, _DESTINATION, None, self.context, get_run_id(), self.options))
+        if self.frame is not None and self.query.target is not None:
+            record_frame(self.options, self.query.target, self.frame)
         return result
+
+    def told_error(self, kind: str, seconds: float) -> None:
+        """Record the duration of a failure."""
+        record_duration((self.query, seconds, _DESTINATION, kind, self.context, get_run_id(), self.options))
 
 
 class Viewer:
@@ -55,10 +66,12 @@ class Viewer:
         take_call()
         return WriteView(self.options, Query("dataframe", "CREATE VIEW"), "into_view", current, owner)
 
-    def register_view(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> WriteView:
-        """Begin ``register_view(name, df)``."""
-        name = str(args[0] if args else kwargs["name"])
-        query = Query("dataframe", "CREATE VIEW", target=name, namespace=namespace_of(owner))
-        view = WriteView(self.options, query, "register_view", current, owner)
-        view.name, view.frame = name, args[1] if len(args) > 1 else kwargs["df"]
-        return view
+    def register_view(
+        self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context
+    ) -> WriteView | None:
+        """Begin ``register_view(name, df)``; none for a call without them, which fails."""
+        given = {**dict(zip(("name", "df"), args, strict=False)), **kwargs}
+        if len(given) < 2:  # noqa: PLR2004 - name and df
+            return None
+        query = Query("dataframe", "CREATE VIEW", target=str(given["name"]), namespace=namespace_of(owner))
+        return WriteView(self.options, query, "register_view", current, owner, given["df"])
