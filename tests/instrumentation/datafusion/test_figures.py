@@ -5,11 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import random
 import re
+import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.trace import INVALID_SPAN
+
+from codeanatomy_distro.instrumentation.datafusion.figures import read_figures
+from codeanatomy_distro.instrumentation.datafusion.operators import record_operators
+from codeanatomy_distro.instrumentation.datafusion.options import read_options
+from codeanatomy_distro.instrumentation.datafusion.query import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 datafusion: Any = pytest.importorskip("datafusion")
 pa: Any = pytest.importorskip("pyarrow")
@@ -288,6 +298,49 @@ def test_reading_figures_executes_nothing(case: Any, telemetry: Any) -> None:
     once = case.tally.calls
     case.frame.collect()
     assert case.tally.calls == 2 * once
+
+
+def test_reading_grows_in_proportion_to_partitions_and_files(tmp_path: Path) -> None:
+    """Reading the figures of four times the files in the same partitions, or of four times both, is no more than
+    four or sixteen times the work, counted in calls.
+    """
+    options, query = read_options(), Query("sql", "SELECT", ("many",))
+
+    def calls(files: int, partitions: int) -> list[int]:
+        folder = tmp_path / f"{files}-{partitions}"
+        folder.mkdir()
+        for number in range(files):
+            pq.write_table(pa.table({"n": list(range(10)), "k": [number] * 10}), folder / f"{number}.parquet")
+        context = SessionContext(SessionConfig().with_target_partitions(partitions))
+        context.register_parquet("many", str(folder))
+        frame = context.sql("select k, sum(n) from many where n > 1 group by k")
+        frame.collect()
+        plan = frame.df.execution_plan()
+        return [
+            _calls(lambda: read_figures(plan)),
+            _calls(lambda: record_operators(options, query, INVALID_SPAN, plan)),
+        ]
+
+    few = calls(4, 2)
+    for work, most in ((calls(16, 2), 4), (calls(16, 8), 16)):
+        assert all(more <= most * less for more, less in zip(work, few, strict=True))
+
+
+def _calls(function: Callable[[], object]) -> int:
+    counted = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        del frame, argument
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return counted
 
 
 def test_literals_are_masked_in_the_operators_text(instrument: Any, telemetry: Any) -> None:
