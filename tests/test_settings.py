@@ -124,6 +124,18 @@ def test_current_sees_the_profile() -> None:
     assert settings.current(settings.SYSTEM_METRICS, {**profile, "CODEANATOMY_OTEL_SYSTEM_METRICS": "false"}) is False
 
 
+def test_current_sees_the_options_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the program gave wins over the environment, by whichever name, but not over one that is given."""
+    monkeypatch.setattr(settings, "_options", {})
+    monkeypatch.setenv("CODEANATOMY_HAMILTON_USERNAME", "of the environment")
+    settings.use_options({"HAMILTON_USERNAME": "of the program", "CODEANATOMY_OTEL_PROFILE": "development"})
+    assert settings.current(settings.HAMILTON_USERNAME) == "of the program"
+    assert settings.current(settings.SYSTEM_METRICS) is True
+    assert settings.current(settings.HAMILTON_USERNAME, {}) is None
+    settings.use_options({})
+    assert settings.current(settings.HAMILTON_USERNAME) == "of the environment"
+
+
 @pytest.mark.parametrize(
     ("raw", "value"),
     [

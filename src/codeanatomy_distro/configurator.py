@@ -7,6 +7,7 @@ from typing import Any
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.distro import hide_instrumentors
+from codeanatomy_distro.setting import environment
 
 __all__ = ["CodeAnatomyConfigurator"]
 
@@ -25,8 +26,9 @@ class CodeAnatomyConfigurator:
 
         Where another distro was chosen, the instrumentors are that one's to load.
         """
-        chosen = settings.current(settings.PYTHON_DISTRO) == settings.DISTRO_NAME
-        if settings.current(settings.SDK_DISABLED):
+        environ = environment()
+        chosen = settings.current(settings.PYTHON_DISTRO, environ) == settings.DISTRO_NAME
+        if settings.current(settings.SDK_DISABLED, environ):
             if chosen:
                 hide_instrumentors("*")
             return

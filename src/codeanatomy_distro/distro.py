@@ -30,7 +30,7 @@ class CodeAnatomyDistro(BaseDistro):
     def _configure(self, **_: Any) -> None:  # noqa: ANN401 - the base class's own
         environ = os.environ
         take_flags(environ)
-        disabled = settings.current(settings.SDK_DISABLED)
+        disabled = settings.current(settings.SDK_DISABLED, environ)
         if not disabled:
             # Start-up cost, here and below: a process whose telemetry is off needs none of it.
             from codeanatomy_distro.otel.config import report_problems, resolve_otel_config
@@ -85,10 +85,10 @@ def hide_instrumentors(names: Iterable[str]) -> None:
     of its start (opentelemetry-python-contrib, `auto_instrumentation/_load.py`). The variable that spares it that is
     read once, before the hooks that are called ahead of the instrumentors; ours, which puts the variable back, is one.
     """
-    variable = settings.DISABLED_INSTRUMENTATIONS.name
+    variable, environ = settings.DISABLED_INSTRUMENTATIONS.name, os.environ
     if not _Hidden.under_way:
-        _Hidden.value, _Hidden.under_way = os.environ.get(variable), True
-    os.environ[variable] = ",".join([*settings.current(settings.DISABLED_INSTRUMENTATIONS), *names])
+        _Hidden.value, _Hidden.under_way = environ.get(variable), True
+    environ[variable] = ",".join([*settings.current(settings.DISABLED_INSTRUMENTATIONS, environ), *names])
 
 
 def show_instrumentors() -> None:

@@ -19,7 +19,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from codeanatomy_distro.plugins import entry_points
-from codeanatomy_distro.setting import DISTRO_NAME
+from codeanatomy_distro.version import DISTRO_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

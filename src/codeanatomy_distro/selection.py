@@ -25,7 +25,7 @@ _CURE = (
 def report_selection() -> None:
     """Warn, at most once a process, of a selection that the user can't have meant."""
     show_instrumentors()
-    if settings.current(settings.SDK_DISABLED):
+    if settings.current(settings.SDK_DISABLED, environment()):
         return
     from codeanatomy_distro.otel.bootstrap import is_configured  # start-up cost: see the configurator
 

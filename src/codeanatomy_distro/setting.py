@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "DISTRO_NAME",
     "Origin",
     "Problem",
     "Renamed",
@@ -24,9 +23,6 @@ __all__ = [
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-DISTRO_NAME: Final = "codeanatomy"
-"""The name of our distro, configurator, sampler and default service."""
 
 _LONGEST_SHOWN: Final = 80
 

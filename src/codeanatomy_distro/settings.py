@@ -11,20 +11,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from codeanatomy_distro.profiles import PROFILES
-from codeanatomy_distro.setting import DISTRO_NAME, Setting, environment, resolve
+from codeanatomy_distro.setting import Setting, environment, resolve
 from codeanatomy_distro.setting_formats import file, folders, headers, pairs, patterns, traceparent, url
 from codeanatomy_distro.setting_kinds import Kind, boolean, choice, integer, names, number, ratio, text, words
 from codeanatomy_distro.setting_plugins import plugin, plugins
+from codeanatomy_distro.version import DISTRO_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DISTRO_NAME", "RATIO", "TABLE", "by_name", "current"]
+__all__ = ["DISTRO_NAME", "RATIO", "TABLE", "by_name", "current", "use_options"]
 
 T = TypeVar("T")
 
 TABLE: Final[list[Setting[Any]]] = []
 """Every setting, in the order of the documentation."""
+
+_options: Final[dict[str, str]] = {}
 
 
 def _row(  # noqa: PLR0913 - the columns of the table
@@ -417,8 +420,24 @@ def by_name() -> dict[str, Setting[Any]]:
     return {variable: setting for setting in TABLE for variable in setting.variables}
 
 
+def use_options(options: Mapping[str, str]) -> None:
+    """Have `current` see what the program gave `configure_otel`, which wins over the environment."""
+    _options.clear()
+    _options.update(options)
+
+
 def current(setting: Setting[T], environ: Mapping[str, str] | None = None) -> T:
-    """Return the value of one setting, for those who need just that one; its problems are the configuration's to tell."""
-    source = environment() if environ is None else environ
-    profile = resolve(PROFILE, source)[0].value
-    return resolve(setting, source, PROFILES.get(profile or ""))[0].value
+    """Return the value of one setting, for those who need just that one; its problems are the configuration's to tell.
+
+    It is read from `environ` alone if that is given, else from the program's own options and the environment.
+    """
+    source, options = (environment(), _options) if environ is None else (environ, {})
+    profile = _value(PROFILE, source, options, None)
+    return _value(setting, source, options, PROFILES.get(profile or ""))
+
+
+def _value(
+    setting: Setting[T], source: Mapping[str, str], options: Mapping[str, str], profile: Mapping[str, str] | None
+) -> T:
+    own = {name: options[name] for name in setting.variables if name in options} if options else {}
+    return resolve(setting, own or source, profile)[0].value

@@ -21,6 +21,7 @@ CHECK = {
     "codeanatomy_distro.selection",
     "codeanatomy_distro.settings", "codeanatomy_distro.setting", "codeanatomy_distro.setting_kinds",
     "codeanatomy_distro.setting_formats", "codeanatomy_distro.setting_plugins", "codeanatomy_distro.profiles",
+    "codeanatomy_distro.version",
 }  # fmt: skip
 HEAVY = {"datafusion", "hamilton", "pandas", "pyarrow", "numpy", "grpc", "requests", "yaml", "jsonschema"}
 

@@ -13,6 +13,7 @@ from opentelemetry import metrics as api
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from codeanatomy_distro import settings
 from codeanatomy_distro.obs import metrics
 from codeanatomy_distro.obs.catalog import CATALOG
 from codeanatomy_distro.obs.run_context import run_context
@@ -155,6 +156,7 @@ def test_run_id_on_points_is_a_setting(
     expected: bool,  # noqa: FBT001 - the expectation
 ) -> None:
     """What was configured holds, else the variable, else points carry the run id."""
+    monkeypatch.setattr(settings, "_options", {})  # what the capture of telemetry gave
     if variable is not None:
         monkeypatch.setenv("CODEANATOMY_OTEL_METRIC_RUN_ID", variable)
     metrics.configure_run_id(configured)

@@ -64,6 +64,7 @@ def test_options_win_over_the_environment(run_alone: Run) -> None:
                 "OTEL_SDK_DISABLED": "false",
                 "CODEANATOMY_OTEL_METRIC_RUN_ID": "false",
                 "CODEANATOMY_RUN_ID": "r",
+                "CODEANATOMY_OTEL_DATAFUSION_METRICS": "full",
             },
             resource_overrides={"service.name": "override", "none": None, "list": [1, 2]},
             views=[View(instrument_name="noise", aggregation=DropAggregation())],
@@ -71,6 +72,8 @@ def test_options_win_over_the_environment(run_alone: Run) -> None:
             test_mode=True,
             load_instrumentors=False,
         ))
+        from codeanatomy_distro import settings
+        assert settings.current(settings.DATAFUSION_METRICS) == "full"  # as instrumentors read theirs
         with stage_span("s"):
             metrics.get_meter("m").create_counter("noise").add(1)
             set_dataset_stats("d", rows=1)

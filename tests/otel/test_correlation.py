@@ -55,3 +55,21 @@ def test_without_logs_the_ids_are_still_there(run_alone: Callable[..., Any]) -> 
     )
     assert len(ended.stderr.strip()) == 32
     assert ended.code == 0
+
+
+def test_the_program_may_set_up_the_instrumentation_itself(run_alone: Callable[..., Any]) -> None:
+    """A program that sets up the logging instrumentation with a format gets that format, as it does without us."""
+    ended = run_alone(
+        """
+        import logging
+        from codeanatomy_distro import OtelBootstrapOptions, configure_otel, stage_span
+        providers = configure_otel(options=OtelBootstrapOptions(test_mode=True, load_instrumentors=False))
+        from opentelemetry.instrumentation.logging import LoggingInstrumentor
+        LoggingInstrumentor().instrument(set_logging_format=True, logging_format="%(otelTraceID)s %(message)s")
+        with stage_span("s") as span:
+            logging.error("here")
+        assert len(providers.memory.logs.get_finished_logs()) == 1
+        """,
+    )
+    trace_id, message = ended.stderr.split()
+    assert (len(trace_id), message, ended.code) == (32, "here", 0)

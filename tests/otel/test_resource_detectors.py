@@ -105,6 +105,7 @@ class Entry:
 
     def __init__(self, name: str, detect: Callable[[], Any]) -> None:
         self.name = name
+        self.value = f"a.package:{name}"
         self._detect = detect
 
     def load(self) -> Any:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.otel.part import Part
@@ -30,8 +29,7 @@ _NOT_SET: Final = frozenset({Origin.DEFAULT, Origin.PROFILE})
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class BatchLimits:
+class BatchLimits(NamedTuple):
     """How a queue is emptied: sizes in items, times in seconds; `timeout` is for one batch, retries included.
 
     `burst_size`, where it is larger than `queue_size`, holds as long as the back end takes what it is sent.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from opentelemetry import _logs, metrics, propagate, trace
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["OtelBootstrapOptions", "OtelProviders", "configure_otel", "is_configured", "resume_worker"]
 
 T = TypeVar("T")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _logger = logging.getLogger("codeanatomy_distro")
 
 
-@dataclass(frozen=True)
-class OtelBootstrapOptions:
+class OtelBootstrapOptions(NamedTuple):
     """What a program may ask for that no variable can say; each wins over the environment.
 
     `resource_overrides` go on top of the resource, `views` after the catalogue's, `span_processors` after the run-id
@@ -46,8 +46,8 @@ class OtelBootstrapOptions:
     `load_instrumentors` is False where `opentelemetry-instrument` loads them itself.
     """
 
-    resource_overrides: Mapping[str, object] = field(default_factory=dict[str, object])
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    resource_overrides: Mapping[str, object] = _NOTHING
+    settings: Mapping[str, str] = _NOTHING
     views: Sequence[View] = ()
     span_processors: Sequence[SpanProcessor] = ()
     test_mode: bool | None = None
@@ -55,8 +55,7 @@ class OtelBootstrapOptions:
     environ: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True)
-class OtelProviders:
+class OtelProviders(NamedTuple):
     """The providers that `configure_otel` made and set; None for a signal that is off or could not be set up."""
 
     tracer_provider: TracerProvider | None
@@ -126,6 +125,7 @@ def is_configured() -> bool:
 
 
 def _configure(service_name: str | None, options: OtelBootstrapOptions) -> OtelProviders:
+    settings.use_options(options.settings)
     config = resolve_otel_config(options.environ, options=options.settings)
     report_problems(config)
     if config[settings.SDK_DISABLED]:
@@ -140,7 +140,7 @@ def _configure(service_name: str | None, options: OtelBootstrapOptions) -> OtelP
 
 def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBootstrapOptions) -> OtelProviders:
     # Only now, for start-up cost: the SDK is 100 ms that a process without telemetry must not pay.
-    from codeanatomy_distro.otel import lifecycle, limits, process, providers, resources, workers
+    from codeanatomy_distro.otel import correlation, lifecycle, limits, process, providers, resources, workers
     from codeanatomy_distro.otel.identity import Identity, given_instance_id
 
     test_mode = config[settings.TEST_MODE] if options.test_mode is None else options.test_mode
@@ -161,6 +161,7 @@ def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBo
     report_problems(OtelConfig(config.values, tuple(problems)))
     limits.tell_limits_once()
     _set_globals(config, tracers, meters, loggers)
+    _attempt("log correlation", lambda: correlation.configure_logging(config, resource, loggers))
     watch = lifecycle.Lifecycle(parts, deadline=config[settings.SHUTDOWN_TIMEOUT] / 1000, identity=identity)
     watch.install()
     workers.watch(watch, resume_worker, _worker_options(service_name, options))
@@ -237,10 +238,3 @@ def _set_globals(
     if level:
         logging.getLogger("opentelemetry").setLevel(level)
         logging.getLogger("codeanatomy_distro").setLevel(level)
-    _attempt("log correlation", lambda: _configure_logging(config, loggers))
-
-
-def _configure_logging(config: OtelConfig, loggers: LoggerProvider | None) -> None:
-    from codeanatomy_distro.otel import correlation  # start-up cost: it imports the logging instrumentation
-
-    correlation.configure_logging(config, loggers)

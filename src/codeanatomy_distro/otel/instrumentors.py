@@ -10,6 +10,7 @@ from opentelemetry.instrumentation.dependencies import DependencyConflictError
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.plugins import entry_points
+from codeanatomy_distro.setting import environment
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -31,7 +32,7 @@ _loaded: Final[set[str]] = set()
 def wanted(name: str, config: OtelConfig | None = None) -> bool:
     """Return whether the instrumentor `name` is to be loaded by the settings, those of `config` or of the environment.
 
-    ``logging`` is not: log correlation is set up with the providers, by arguments that leave the program's own logging
+    ``logging`` is not: log correlation is set up with the providers, in a way that leaves the program's own logging
     alone.
     """
     disabled = _value(settings.DISABLED_INSTRUMENTATIONS, config)
@@ -63,7 +64,7 @@ def is_loaded(name: str) -> bool:
 
 
 def _value(setting: Setting[T], config: OtelConfig | None) -> T:
-    return settings.current(setting) if config is None else config[setting]
+    return settings.current(setting, environment()) if config is None else config[setting]
 
 
 def _load(entry: EntryPoint) -> None:

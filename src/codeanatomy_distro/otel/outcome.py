@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["ARRIVED", "Outcome"]
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`arrived` with `rejected` of its items refused one by one; or not, and then whether the same batch may be
     sent again.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from codeanatomy_distro.otel.outcome import Outcome
@@ -52,7 +51,7 @@ class PreparedExporter:
         if outcome.arrived or not outcome.retryable:
             self._batch = self._kept.batch = None
         left_out = len(batch) - len(prepared) if isinstance(batch, list) else 0  # pyright: ignore[reportUnknownArgumentType]
-        return dataclasses.replace(outcome, rejected=outcome.rejected + left_out) if left_out else outcome
+        return outcome._replace(rejected=outcome.rejected + left_out) if left_out else outcome
 
     def shutdown(self) -> None:
         """Release the exporter's connection."""

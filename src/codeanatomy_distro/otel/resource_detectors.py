@@ -34,6 +34,8 @@ _logger = logging.getLogger("codeanatomy_distro.resource")
 _GROUP: Final = "opentelemetry_resource_detector"
 _LONGEST: Final = 2.0  # seconds for all detectors together: they read files and, some of them, the network
 _OF_THE_ENVIRONMENT: Final = frozenset({"otel", "service_instance"})  # what build_resource does itself
+# These read a few of the kernel's files about this process, which keeps nobody waiting, and need no thread.
+_QUICK: Final = ("codeanatomy_distro.", "opentelemetry.sdk.resources:OsResourceDetector")
 _CONTAINER_ID: Final = re.compile(r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope(?:/container)?)?$")
 _CONTAINER_MOUNT: Final = re.compile(r"containers/([0-9a-f]{64})/")
 
@@ -113,13 +115,17 @@ def build_detected_resource(names: Iterable[str], *, longest: float = _LONGEST) 
         if name not in known and name != "*":
             _logger.warning("resource detector %r is not installed and is left out", name)
     results: dict[str, Resource] = {}
-    # One thread each: a slow one must not keep those after it from being done in time.
+    # One thread for each that may wait: a slow one must not keep those after it from being done in time.
     threads = [
         threading.Thread(target=_detect, args=(entry, results), name=f"codeanatomy-detector-{entry.name}", daemon=True)
         for entry in chosen
+        if not entry.value.startswith(_QUICK)
     ]
     for thread in threads:
         thread.start()
+    for entry in chosen:
+        if entry.value.startswith(_QUICK):
+            _detect(entry, results)
     end = time.monotonic() + longest
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))

@@ -12,8 +12,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wrapt import register_post_import_hook
 
@@ -33,13 +32,12 @@ Resume = Callable[[tuple[str, ...], Mapping[str, Any]], None]
 """Sets up a worker: its place, a `Carrier` as a plain tuple, and what its parent gave `configure_otel`."""
 
 
-@dataclass(frozen=True)
-class Inheritance:
+class Inheritance(NamedTuple):
     """What a process object carries into a new interpreter; unpickling it there sets the worker up."""
 
     resume: Resume
-    place: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    place: tuple[str, ...]
+    options: Mapping[str, Any]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return the call that unpickling makes."""
