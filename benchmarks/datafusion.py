@@ -4,7 +4,8 @@ Each round runs every variant once, in another order each time; what is
 compared is a variant's median in a round with the bare median of that very round, so that a machine that slows down
 slows both. For scale there is also what naive wrapping costs on the same machine: a span and a histogram around two
 methods by the book, and nothing else; the ratio to it is what can be compared between machines. Means stand beside the
-medians, for what is done once in many queries shows in them alone. Spans go through the batch processor to an exporter
+medians, for what is done once in many queries shows in them alone, and a second bare variant, which tells what
+difference means nothing. Spans go through the batch processor to an exporter
 that drops them. Exit code 1 tells of a missed bar.
 """
 
@@ -67,6 +68,7 @@ _BARE = Variant("bare", None)
 _NAIVE = Variant("naive", "naive")
 _VARIANTS = (
     _BARE,
+    Variant("bare again", None),
     _NAIVE,
     Variant("recorded", "off"),
     Variant("+ summary", "summary"),
