@@ -90,10 +90,12 @@ def test_nothing_is_made_before_there_is_something_to_export() -> None:
     assert made == []
 
 
-def test_an_item_leaves_after_the_delay_though_its_batch_is_not_full() -> None:
-    """A lone item waits no longer than the delay."""
+@pytest.mark.parametrize("later", [0.0, 0.1])
+def test_an_item_leaves_after_the_delay_though_its_batch_is_not_full(later: float) -> None:
+    """A lone item waits no longer than the delay, also where that was over before the first item came."""
     exporter = Recording()
     queue = queue_to(exporter, delay=0.05)
+    time.sleep(later)
     queue.put(1)
     end = time.monotonic() + 5
     while not exporter.taken and time.monotonic() < end:

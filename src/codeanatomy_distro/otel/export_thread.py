@@ -156,7 +156,7 @@ class ExportThread:
             if left <= 0:
                 return True
             try:
-                command = self._commands.get(timeout=left)
+                command = self._next_command(left)
             except Empty:
                 return True
             if self._note(command) == _STOP:
@@ -189,11 +189,22 @@ class ExportThread:
     def _await(self) -> Reason | None:
         """Wait for the next thing to do; None when that is to end for now."""
         try:
-            command = self._commands.get(timeout=max(0.0, self._due - time.monotonic()))
+            command = self._next_command(self._due - time.monotonic())
         except Empty:
             self._due = time.monotonic() + self._interval
             return "time"
         return self._note(command)
+
+    def _next_command(self, timeout: float) -> str | threading.Lock:
+        """Return the next command; raise `Empty` after `timeout` seconds without one."""
+        try:
+            # Python 3.10 waits for ever where a queue is new or was just emptied and the time is over before it has
+            # looked twice; a look without a wait first prevents that.
+            return self._commands.get_nowait()
+        except Empty:
+            if timeout <= 0:
+                raise
+            return self._commands.get(timeout=timeout)
 
     def _note(self, command: str | threading.Lock) -> Reason | None:
         if not isinstance(command, str):
