@@ -260,11 +260,11 @@ RESOURCE_DETECTORS = _row(
 _section = "Batch processors"
 BSP_SCHEDULE_DELAY = _row(_section, "OTEL_BSP_SCHEDULE_DELAY", _MS, 5000, "Longest wait before spans are exported.", place=f"{_PLACES['TRACES']}.schedule_delay")
 BSP_EXPORT_TIMEOUT = _row(_section, "OTEL_BSP_EXPORT_TIMEOUT", _MS, 30000, "Longest time of one export of spans, retries included.", place=f"{_PLACES['TRACES']}.export_timeout")
-BSP_MAX_QUEUE_SIZE = _row(_section, "OTEL_BSP_MAX_QUEUE_SIZE", _COUNT, 2048, "Spans kept for export; more are dropped and counted.", place=f"{_PLACES['TRACES']}.max_queue_size")
+BSP_MAX_QUEUE_SIZE = _row(_section, "OTEL_BSP_MAX_QUEUE_SIZE", _COUNT, 2048, "Spans kept for export; more are dropped and counted. The default leaves room for a burst of ten times as many.", place=f"{_PLACES['TRACES']}.max_queue_size")
 BSP_MAX_EXPORT_BATCH_SIZE = _row(_section, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _COUNT, 512, "Most spans in one export.", place=f"{_PLACES['TRACES']}.max_export_batch_size")
 BLRP_SCHEDULE_DELAY = _row(_section, "OTEL_BLRP_SCHEDULE_DELAY", _MS, 5000, "Longest wait before log records are exported.", place=f"{_PLACES['LOGS']}.schedule_delay")
 BLRP_EXPORT_TIMEOUT = _row(_section, "OTEL_BLRP_EXPORT_TIMEOUT", _MS, 30000, "Longest time of one export of log records, retries included.", place=f"{_PLACES['LOGS']}.export_timeout")
-BLRP_MAX_QUEUE_SIZE = _row(_section, "OTEL_BLRP_MAX_QUEUE_SIZE", _COUNT, 2048, "Log records kept for export; more are dropped and counted.", place=f"{_PLACES['LOGS']}.max_queue_size")
+BLRP_MAX_QUEUE_SIZE = _row(_section, "OTEL_BLRP_MAX_QUEUE_SIZE", _COUNT, 2048, "Log records kept for export; more are dropped and counted. The default leaves room for a burst of ten times as many.", place=f"{_PLACES['LOGS']}.max_queue_size")
 BLRP_MAX_EXPORT_BATCH_SIZE = _row(_section, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", _COUNT, 512, "Most log records in one export.", place=f"{_PLACES['LOGS']}.max_export_batch_size")
 
 # --- Metrics ----------------------------------------------------------------------------------------------------------
