@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -50,13 +49,6 @@ class RunProgram(Protocol):
         Its stdin ends when `meanwhile` returns.
         """
         ...
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _interruptible() -> None:
-    """Have Ctrl-C reach the programs also where the tests run in a shell's background, which ignores it for all."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def clean_environ() -> dict[str, str]:
