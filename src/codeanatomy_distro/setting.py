@@ -51,7 +51,10 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         """Return the one line a user reads."""
-        shown = self.value if len(self.value) <= _LONGEST_SHOWN else f"{self.value[: _LONGEST_SHOWN - 3]}..."
+        shown = self.value
+        if len(shown) > _LONGEST_SHOWN:
+            kept = (_LONGEST_SHOWN - 3) // 2
+            shown = f"{shown[:kept]}...{shown[-kept:]}"  # of a path the end tells the most
         return f"{self.variable}={shown!r} is ignored: {self.reason}; using {self.used}"
 
 
