@@ -184,8 +184,11 @@ def test_exceptions_pass_unchanged() -> None:
     def fails(self: Base, value: int) -> Any:
         raise error
 
+    def make(original: object) -> Any:
+        return fails
+
     patches = Patches()
-    patches.apply([Target(Base, "method", plain=lambda _: fails), Target(Base, "method", wrapper=twice)])
+    patches.apply([Target(Base, "method", plain=make), Target(Base, "method", wrapper=twice)])
     with pytest.raises(ValueError, match="theirs") as caught:
         Base().method(1)
     assert caught.value is error
