@@ -55,13 +55,13 @@ class SpanSource:
         return None if self._is_unsampled(parent) else self.tracer
 
     def _use(self, provider: TracerProvider) -> None:
-        self._provider = provider
         self.tracer = provider.get_tracer(ScopeName.DATAFUSION, distro_version())
         sampler: Any = getattr(self.tracer, "sampler", None)
         describe = getattr(sampler, "get_description", None)
         description = str(describe()) if callable(describe) else ""
         self._never = _NEVER.fullmatch(description) is not None
         self._asks = not self._never and _BY_PARENT.fullmatch(description) is None
+        self._provider = provider  # last: another thread that looks meanwhile does the same
 
     def _is_unsampled(self, parent: Span) -> bool:
         if parent.is_recording():
