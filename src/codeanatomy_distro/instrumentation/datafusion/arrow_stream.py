@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context
 
-from codeanatomy_distro.instrumentation.datafusion.arrow_errors import ErrorText
 from codeanatomy_distro.instrumentation.datafusion.execute import query_and_method
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation, is_suppressed
 from codeanatomy_distro.instrumentation.datafusion.stream_span import EXHAUSTED, FAILED, StreamSpan, part_dropped
@@ -19,6 +18,7 @@ from codeanatomy_distro.obs.errors import forget_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from codeanatomy_distro.instrumentation.datafusion.arrow_errors import ErrorText
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
     from codeanatomy_distro.instrumentation.datafusion.query import Query
@@ -211,6 +211,9 @@ def _observed_capsule(capsule: object, request: _Request) -> object:
     observed = ObservedReader(reader, request)
     exported = readers.from_batches(reader.schema, observed).__arrow_c_stream__()
     try:
+        # Here, for an interpreter may be built without ctypes, or forbid what ctypes makes.
+        from codeanatomy_distro.instrumentation.datafusion.arrow_errors import ErrorText
+
         observed.error_text = ErrorText(exported)
     except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
         report_failure("the text of errors in Arrow streams", ours)
