@@ -34,6 +34,7 @@ WAYS = {
     "terminate at exit": -15,
     "at once": 5,
     "abort": -6,
+    "killed": -9,
 }
 MORE = {"thread": "late", "at exit": "at exit", "chained by a later handler": "after"}
 SAID_BY_PYTHON = {
@@ -41,7 +42,7 @@ SAID_BY_PYTHON = {
     "interrupt": "KeyboardInterrupt\n",
 }
 INTERVALS = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50", "OTEL_METRIC_EXPORT_INTERVAL": "50"}
-LOSES_WHAT_IS_YOUNGER_THAN_THE_INTERVAL = {"at once", "abort"}
+LOSES_WHAT_IS_YOUNGER_THAN_THE_INTERVAL = {"at once", "abort", "killed"}
 
 
 @pytest.fixture(scope="module")

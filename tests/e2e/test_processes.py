@@ -33,6 +33,8 @@ PIECES = {
     "pool left": 4,
     "pool closed": 5,
     "executor": 3,
+    "renewed": 2,
+    "program": 1,
     "threads": 3,
 }
 
@@ -144,6 +146,7 @@ def test_each_process_goes_by_its_own_pid_and_instance_id(run: Run) -> None:
 def test_workers_end_as_they_would_without_telemetry(run: Run) -> None:
     """Results and exit codes are those of the program alone, and none of our words is on stderr."""
     expected = {"process": 0, "raising": 1, "exiting": 3, "terminated": -15, "pool left": 4, "pool closed": 5}
+    expected |= {"renewed": 2, "program": 0}
     assert {kind: run.ended[kind] for kind in expected} == expected
     assert "codeanatomy" not in run.stderr.replace("codeanatomy_distro/", "")
     assert "DeprecationWarning" not in run.stderr

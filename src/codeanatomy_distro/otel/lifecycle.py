@@ -120,7 +120,7 @@ class Lifecycle:
                 return  # nobody reads it: a closed pipe must not become the program's exit code
 
     def become_worker(self) -> None:
-        """Take on an identity of its own, in a new interpreter that was told to be a worker."""
+        """Take on an identity of its own, in a new interpreter that finds in its environment what its parent found."""
         if self._identity is not None and self._identity.shared:
             self._identity.renew()
 

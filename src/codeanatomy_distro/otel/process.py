@@ -33,14 +33,17 @@ _CARRIED: Final = ("traceparent", "tracestate", "baggage")
 def enter_run(config: OtelConfig, lifecycle: Lifecycle | None) -> None:
     """Give this process its run id and parent context, and open the span around it if the settings name one.
 
-    A process that another of the same run began takes over its root span (``CODEANATOMY_OTEL_ROOT_CONTEXT``), and
-    ``TRACEPARENT`` and its companions from whoever set them. Where a span is current already, that stays.
+    A process that another of the same run began takes over its root span (``CODEANATOMY_OTEL_ROOT_CONTEXT``) and takes
+    on an identity of its own; ``TRACEPARENT`` and its companions come from whoever set them. Where a span is current
+    already, that stays.
     """
     if get_process_run_id() is None:
         set_process_run_id(config[settings.RUN_ID])
     root = root_of(Carrier(root=config[settings.ROOT_CONTEXT] or ""))
     if root is not None:
         set_root_span_context(root)
+        if lifecycle is not None:
+            lifecycle.become_worker()  # it was started with the environment of the process that the root span is in
     if trace.get_current_span().get_span_context().is_valid:
         return
     parent = _inherited(config.environ)

@@ -100,5 +100,8 @@ match way:
     case "abort":
         sys.stdin.read()
         os.abort()
+    case "killed":
+        sys.stdin.read()
+        kill(signal.SIGKILL)
     case _:
         sys.exit(f"no such way: {way}")

@@ -1,6 +1,7 @@
 """Work in worker processes of every kind, under one start method; prints how each ended.
 
     python workers.py METHOD [--configure]
+    python workers.py [--configure] --child KIND
 
 Each kind runs under a span of its own name; each piece of work makes a span, a log record and a count in its worker.
 """
@@ -11,6 +12,7 @@ import json
 import logging
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -93,6 +95,20 @@ def executor(context: Any, kind: str) -> int:
     return len(tasks)
 
 
+def renewed(context: Any, kind: str) -> int:
+    """Use an executor whose worker serves one task, where Python has such."""
+    once = sys.version_info >= (3, 11) and context.get_start_method() != "fork"
+    options: dict[str, Any] = {"max_tasks_per_child": 1} if once else {}
+    with ProcessPoolExecutor(1, mp_context=context, **options) as pool:
+        return len(list(pool.map(work, [kind] * 2)))
+
+
+def program(_: Any, kind: str) -> int:
+    """Run this file as a program of its own."""
+    flags = [flag for flag in sys.argv if flag == "--configure"]
+    return subprocess.run([sys.executable, __file__, *flags, "--child", kind], check=True).returncode
+
+
 def threads(_: Any, kind: str) -> int:
     """Work in a thread and in a thread pool."""
     thread = Thread(target=work, args=(kind,))
@@ -110,6 +126,8 @@ KINDS: dict[str, Callable[[Any, str], int]] = {
     "pool left": pool_left,
     "pool closed": pool_closed,
     "executor": executor,
+    "renewed": renewed,
+    "program": program,
     "threads": threads,
 }
 
@@ -119,6 +137,9 @@ def main() -> None:
     global EXECUTOR
     if "--configure" in sys.argv:
         configure_otel(service_name="workers")
+    if "--child" in sys.argv:
+        work(sys.argv[-1])
+        return
     context = multiprocessing.get_context(sys.argv[1])
     metrics.get_meter("workers").create_counter("parent.calls").add(5)
     with ProcessPoolExecutor(1, mp_context=context) as EXECUTOR:
