@@ -317,7 +317,7 @@ def test_reading_grows_in_proportion_to_partitions_and_files(tmp_path: Path) -> 
         frame.collect()
         plan = frame.df.execution_plan()
         return [
-            _calls(lambda: read_figures(plan)),
+            _calls(lambda: read_figures(query, plan)),
             _calls(lambda: record_operators(options, query, INVALID_SPAN, plan)),
         ]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
-    from codeanatomy_distro.instrumentation.datafusion.query import Attributes
+    from codeanatomy_distro.instrumentation.datafusion.query import Attributes, Query
 
 __all__ = ["Figures", "Scan", "nanoseconds", "pruned", "read_figures"]
 
@@ -128,11 +128,12 @@ class Figures:
         if scan.files is None:
             scan.files = metrics.sum_by_name("files_opened")
 
-    def add_root(self, metrics: Raw) -> None:
-        """Add what the plan's root tells: the rows of the result."""
+    def add_root(self, metrics: Raw, *, writes: bool) -> None:
+        """Add what the plan's root tells: the rows of the result, and of what it wrote if it `writes`."""
         if metrics is not None:
             self.rows = metrics.output_rows()
-            self.rows_written = metrics.sum_by_name("rows_written")
+            if writes:
+                self.rows_written = metrics.sum_by_name("rows_written")
 
     def attributes(self, called: int) -> Attributes:
         """Return the figures as attributes of the execute span, which was called for at `called` (ns of the epoch)."""
@@ -163,10 +164,11 @@ class Figures:
         return told
 
 
-def read_figures(plan: Raw) -> Figures:
-    """Return the figures of `plan`, an executed plan of ``datafusion._internal``."""
+def read_figures(query: Query, plan: Raw) -> Figures:
+    """Return the figures of `plan`, an executed plan of ``datafusion._internal``, which is that of `query`."""
     figures = Figures()
     root = plan.metrics()
+    reads = query.datasets or query.plan_kind != "sql"  # SQL reads no pyarrow dataset but by a name
     pending = [plan]
     while pending:
         node = pending.pop()
@@ -178,9 +180,9 @@ def read_figures(plan: Raw) -> Figures:
             figures.add(metrics)
             if not children:
                 figures.add_source(node, metrics)
-        elif not children:
+        elif not children and reads:
             figures.add_fragments(node, node.display())
-    figures.add_root(root)
+    figures.add_root(root, writes=query.destination is not None)
     if figures.started is None and root is not None:
         for metric in root.metrics():
             if metric.name == "start_timestamp":

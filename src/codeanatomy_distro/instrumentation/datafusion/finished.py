@@ -45,7 +45,7 @@ def tell_figures(operation: Operation, query: Query, plan: Raw, result: Raw) -> 
     """
     span, options = operation.span, operation.options
     is_full = options.figures == "full"
-    figures = record_operators(options, query, span, plan) if is_full else read_figures(plan)
+    figures = record_operators(options, query, span, plan) if is_full else read_figures(query, plan)
     if figures.rows is None:
         figures.rows = _rows_of(result)
     span.set_attributes(figures.attributes(operation.started))

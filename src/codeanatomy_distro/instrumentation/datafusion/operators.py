@@ -129,7 +129,7 @@ def record_operators(options: Options, query: Query, span: Span, plan: Raw) -> F
     for operator in operators:
         operator.read(figures)
     figures.operators = len(operators)
-    figures.add_root(plan.metrics())
+    figures.add_root(plan.metrics(), writes=query.destination is not None)
     _inherit_times(operators)
     partitionings = [_partitioning(operator.node) for operator in operators]
     texts = (*(operator.text for operator in operators), *partitionings)
