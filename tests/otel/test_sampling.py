@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
+from codeanatomy_distro.obs.run_context import run_context
 from codeanatomy_distro.otel.config import resolve_otel_config
+from codeanatomy_distro.otel.rule_sampler import RatioRuleSampler
 from codeanatomy_distro.otel.sampling import bind_scopes, configured_sampler, create_sampler
 
 if TYPE_CHECKING:
@@ -71,6 +77,39 @@ def test_each_sampler_takes_its_share(sampler: str, argument: str, share: float)
     for _ in range(1000):
         traces.start("x").end()
     assert len(traces.spans()) / 1000 == pytest.approx(share, abs=0.06)
+
+
+@given(
+    ratio=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    trace_id=st.integers(1, 2**128 - 1),
+    parent=st.none() | st.tuples(st.booleans(), st.booleans(), st.sampled_from([None, TraceState([("a", "b")])])),
+    attributes=st.sampled_from([None, {}, {"a": 1}]),
+    run_id=st.sampled_from([None, "r1", "r2"]),
+)
+def test_the_default_decides_as_the_sdk_does(
+    ratio: float,
+    trace_id: int,
+    parent: tuple[bool, bool, TraceState | None] | None,
+    attributes: dict[str, int] | None,
+    run_id: str | None,
+) -> None:
+    """Whatever the trace, the parent and the attributes: the SDK's decision and trace state, with rule and run id."""
+    below = Context()
+    if parent is not None:
+        sampled, remote, state = parent
+        span = SpanContext(trace_id, 1, remote, TraceFlags(TraceFlags.SAMPLED if sampled else 0), state)
+        below = trace.set_span_in_context(NonRecordingSpan(span), below)
+    theirs = sampling.ParentBased(sampling.TraceIdRatioBased(ratio))
+    ours = RatioRuleSampler(ratio, "rule")
+    expected = theirs.should_sample(below, trace_id, "x", None, attributes)
+    for _ in range(2):
+        with run_context(run_id) if run_id else nullcontext():
+            found: Any = ours.should_sample(below, trace_id, "x", None, attributes)
+        assert found.decision is expected.decision
+        assert (found.trace_state or None) == (expected.trace_state or None)
+        stamps = {"otel.sampling.rule": "rule"} | ({"codeanatomy.run_id": run_id} if run_id else {})
+        dropped = found.decision is sampling.Decision.DROP
+        assert dict(found.attributes) == ({} if dropped else {**(attributes or {}), **stamps})
 
 
 def test_what_is_sampled_carries_the_rule() -> None:

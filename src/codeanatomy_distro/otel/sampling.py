@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.otel.config import report_problems, resolve_otel_config
-from codeanatomy_distro.otel.rule_sampler import RootRuleSampler, SamplingRuleSampler
+from codeanatomy_distro.otel.rule_sampler import RatioRuleSampler, RootRuleSampler, SamplingRuleSampler
 from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Problem, environment
 
@@ -37,7 +37,6 @@ _BUILT_IN: Final[dict[str, Callable[[float], Sampler]]] = {
     "traceidratio": _RATIO,
     "parentbased_always_on": lambda _: sampling.ParentBased(sampling.ALWAYS_ON),
     "parentbased_always_off": lambda _: sampling.ParentBased(sampling.ALWAYS_OFF),
-    "parentbased_traceidratio": lambda ratio: sampling.ParentBased(_RATIO(ratio)),
 }
 
 
@@ -52,6 +51,8 @@ def configured_sampler(config: OtelConfig, problems: list[Problem]) -> Sampler:
     rule = config[settings.SAMPLING_RULE]
     if name == settings.DISTRO_NAME:
         return RootRuleSampler(config.sampling_rules, config.sampler_ratio, rule)
+    if name == settings.TRACES_SAMPLER.default:
+        return RatioRuleSampler(config.sampler_ratio, rule)
     if name in _BUILT_IN:
         return wrap_sampler(_BUILT_IN[name](config.sampler_ratio), rule)
     reason = "no sampler of that name is installed"
@@ -61,9 +62,8 @@ def configured_sampler(config: OtelConfig, problems: list[Problem]) -> Sampler:
             return wrap_sampler(_checked(entry.load()(config[settings.TRACES_SAMPLER_ARG])), rule)
     except Exception as error:  # noqa: BLE001 - somebody else's sampler; the program must start
         reason = f"it failed: {type(error).__name__}: {error}"
-    default = settings.TRACES_SAMPLER.default
-    problems.append(Problem(settings.TRACES_SAMPLER.name, name, reason, default))
-    return wrap_sampler(_BUILT_IN[default](config.sampler_ratio), rule)
+    problems.append(Problem(settings.TRACES_SAMPLER.name, name, reason, settings.TRACES_SAMPLER.default))
+    return RatioRuleSampler(config.sampler_ratio, rule)
 
 
 def _checked(made: object) -> Sampler:
