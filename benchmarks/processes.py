@@ -3,9 +3,8 @@
     python benchmarks/processes.py
 
 Worker processes of three kinds under three start methods: how many child spans arrive, and how many of them in the
-parent's trace. Leaving with nobody listening: how long from the program's last line to the end of its process.
-SIGTERM with
-a live receiver: how many of the buffered spans are lost.
+parent's trace. Leaving with nobody listening: how long from the program's last line to the end of its process. SIGTERM
+with a live receiver: how many of the buffered spans are lost.
 """
 
 from __future__ import annotations

@@ -127,9 +127,8 @@ class Lifecycle:
     def before_fork(self) -> None:
         """Bring the process to a state that a child can inherit: none of our threads, no connection, no lock held.
 
-        Threads make Python 3.12 warn of the fork, and a gRPC channel that is inherited in the middle of a call
-        hangs the
-        child; a closed one costs its next export some milliseconds.
+        Threads make Python 3.12 warn of the fork, and a gRPC channel that is inherited in the middle of a call hangs
+        the child; a closed one costs its next export some milliseconds.
         """
         self._signals.park()
         for part in self._parts:

@@ -1,9 +1,8 @@
 """OTLP for one signal: encodes a batch once, and hands the bytes to gRPC or HTTP as often as it takes.
 
-The exporters of OpenTelemetry retry inside themselves: they can't say whether a batch that failed may be sent
-again, keep
-trying after the process was told to leave, and log each attempt. Retrying is the queue's affair here, so that it needs
-a sender that tries once and tells what came of it. The encoding is OpenTelemetry's own.
+The exporters of OpenTelemetry retry inside themselves: they can't say whether a batch that failed may be sent again,
+keep trying after the process was told to leave, and log each attempt. Retrying is the queue's affair here, so that it
+needs a sender that tries once and tells what came of it. The encoding is OpenTelemetry's own.
 """
 
 from __future__ import annotations

@@ -27,9 +27,8 @@ class _Kept:
 class PreparedExporter:
     """Sends through `exporter` what `wrap` makes of each batch.
 
-    `wrap` takes an exporter with OpenTelemetry's own interface and returns one around it that changes batches.
-    Items that
-    it leaves out count as rejected.
+    `wrap` takes an exporter with OpenTelemetry's own interface and returns one around it that changes batches. Items
+    that it leaves out count as rejected.
     """
 
     def __init__(self, exporter: Exporter, wrap: Callable[[Any], Any]) -> None:

@@ -1,10 +1,9 @@
 """Signals that end the process: what is recorded is exported first, then happens what would have happened without us.
 
-A handler in Python alone would change the program: it runs on the main thread, and only once that is back from
-whatever C
-code it is in. A pool's worker that waits for a task may then miss its SIGTERM for ever, and a query in native code
-outlive
-it by hours. A thread of ours therefore hears of the signal through the interpreter's wake-up pipe and sees it through.
+A handler in Python alone would change the program: it runs on the main thread, and only once that is back from whatever
+C code it is in. A pool's worker that waits for a task may then miss its SIGTERM for ever, and a query in native code
+outlive it by hours. A thread of ours therefore hears of the signal through the interpreter's wake-up pipe and sees it
+through.
 """
 
 from __future__ import annotations
@@ -156,8 +155,7 @@ class SignalWatch:
         """Run `action` on a thread and wait for it.
 
         The handler stands on top of whatever the main thread was doing, a lock that `action` needs perhaps in its
-        hands.
-        A thread that then waits for it is left behind.
+        hands. A thread that then waits for it is left behind.
         """
         helper = threading.Thread(target=action, name="codeanatomy-leaving", daemon=True)
         try:

@@ -1,8 +1,7 @@
 """Processes of `multiprocessing`: each begins at its parent's place in the run and exports all before it ends.
 
-A worker started by fork has everything but an end: it leaves without exit handlers. One started by spawn or
-forkserver is
-a new interpreter: under `opentelemetry-instrument` it is set up by itself, but for the place; elsewhere it is set up
+A worker started by fork has everything but an end: it leaves without exit handlers. One started by spawn or forkserver
+is a new interpreter: under `opentelemetry-instrument` it is set up by itself, but for the place; elsewhere it is set up
 by what comes with the process object, before the program's own code runs.
 """
 
