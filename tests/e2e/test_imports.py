@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 SHOW_MODULES = "import sys; print('\\n'.join(sorted(sys.modules)))"
-# What no start needs: the reading of packages' metadata, processes, and what serves what the program does not use.
+# What no start needs, for it serves what the program does not use.
 LATER = {
-    "email.message", "multiprocessing", "secrets", "difflib", "opentelemetry.sdk.trace.export.in_memory_span_exporter",
-    "codeanatomy_distro.otel.redaction", "codeanatomy_distro.otel.sampling_rules",
-    "codeanatomy_distro.instrumentation.hamilton.patches", "codeanatomy_distro.instrumentation.datafusion.targets",
+    "multiprocessing", "secrets", "difflib", "opentelemetry.sdk.trace.export.in_memory_span_exporter",
+    "opentelemetry.instrumentation.logging", "codeanatomy_distro.otel.redaction",
+    "codeanatomy_distro.otel.sampling_rules", "codeanatomy_distro.instrumentation.hamilton.patches",
+    "codeanatomy_distro.instrumentation.datafusion.targets",
 }  # fmt: skip
 # With telemetry off: who is asked, and the table that holds the answer.
 CHECK = {
