@@ -94,6 +94,22 @@ def test_ours_alone_by_default(config: Make, asked: list[str]) -> None:
     assert asked == ["datafusion", "hamilton"]
 
 
+def test_under_the_command_ours_load_once(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ours are loaded ahead of the command; one that fails is told once and stops no other, and none is asked again."""
+    monkeypatch.setattr(instrumentors, "_OURS", frozenset({"fails", "conflicts", "hamilton"}))
+    monkeypatch.setattr(instrumentors, "_loaded", set[str]())
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flask")
+    names = instrumentors.load_ours()
+    assert asked == ["fails", "conflicts", "hamilton"]
+    assert set(names) == {"fails", "conflicts", "hamilton", "logging", "system_metrics"}
+    assert all(instrumentors.is_loaded(name) for name in asked)
+    assert [record.getMessage() for record in caplog.records] == [
+        "instrumentor 'fails' failed and is left out: RuntimeError: boom"
+    ]
+
+
 def test_all_when_asked(config: Make, asked: list[str], caplog: pytest.LogCaptureFixture) -> None:
     """With auto-instrumentation all are loaded; one that fails is told once, one without its library not at all."""
     with caplog.at_level(logging.INFO):

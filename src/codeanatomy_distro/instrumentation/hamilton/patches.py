@@ -89,10 +89,6 @@ class HamiltonPatches:
             if name in sys.modules:
                 self._patch(sys.modules[name])
 
-    def is_held_by(self, owner: str) -> bool:
-        """Whether `owner` needs the patches."""
-        return owner in self._owners
-
     def release(self, owner: str) -> None:
         """Put everything back when `owner` was the last to need it."""
         self._owners.discard(owner)
