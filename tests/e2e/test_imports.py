@@ -17,6 +17,8 @@ LATER = {
     "codeanatomy_distro.otel.sampling_rules", "codeanatomy_distro.instrumentation.hamilton.patches",
     "codeanatomy_distro.instrumentation.datafusion.targets",
 }  # fmt: skip
+if sys.version_info >= (3, 13):  # before, Python's own reading of entry points imports it
+    LATER.add("email.message")
 # With telemetry off: who is asked, and the table that holds the answer.
 CHECK = {
     "codeanatomy_distro", "codeanatomy_distro.distro", "codeanatomy_distro.configurator",
