@@ -48,12 +48,6 @@ FAULTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "full disk": (lambda c: c.sql("copy (select 1) to '/dev/full' stored as csv").collect(), "datafusion."),
     "create table": (lambda c: c.sql(f"create table t as {DIVISION}"), "datafusion.ArrowError"),
     "stream": (lambda c: list(c.sql("select raising(a) from (values (1)) as t(a)").execute_stream()), "KeyError"),
-    "arrow stream": (lambda c: pa.table(c.sql(DIVISION)), "datafusion.ArrowError"),
-    "arrow stream of a function": (
-        lambda c: pa.table(c.sql("select raising(a) from (values (1)) as t(a)")),
-        "KeyError",
-    ),
-    "arrow stream, to polars": (lambda c: _in_polars(c.sql(DIVISION)), "datafusion.ArrowError"),
     "object store": (lambda c: c.read_parquet("s3://nowhere/x.parquet"), "datafusion."),
 }  # fmt: skip
 
@@ -81,6 +75,24 @@ def test_a_fault_is_the_users_as_without_us(name: str, instrument: Any, telemetr
     assert failed
     assert all(str(span.attributes["error.type"]).startswith(kind) for span in failed)
     assert sum(point.data.value for point in telemetry.metrics("codeanatomy.error.count")) == 1
+
+
+@pytest.mark.parametrize("consumer", ["pyarrow", "polars"])
+def test_a_failing_arrow_stream_names_the_engines_error(consumer: str, instrument: Any, telemetry: Any) -> None:
+    """The consumer's exception is of the same type and has the engine's text in it, and the span is an error."""
+    read = pa.table if consumer == "pyarrow" else _in_polars
+    frame = datafusion.SessionContext().sql(DIVISION)
+    with pytest.raises(Exception) as bare:  # noqa: PT011 - whichever it is, it is compared
+        read(frame)
+    instrument("full")
+    telemetry.reset()
+    with pytest.raises(type(bare.value)) as caught:
+        read(frame)
+    engines = "Arrow error: Divide by zero error"
+    assert engines in str(bare.value)
+    assert engines in str(caught.value)
+    span = telemetry.span("datafusion.execute")
+    assert span.attributes["error.type"] == "datafusion.ArrowError"
 
 
 def test_an_interrupted_query_is_told(case: Any, telemetry: Any) -> None:

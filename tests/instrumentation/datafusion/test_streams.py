@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 from opentelemetry import trace
 
-from codeanatomy_distro.instrumentation import patching
-
 datafusion: Any = pytest.importorskip("datafusion")
 pa: Any = pytest.importorskip("pyarrow")
 
@@ -163,17 +161,6 @@ def test_an_arrow_stream_that_nobody_reads_is_no_execution(numbers: Any, telemet
     assert telemetry.spans("datafusion.execute") == []
 
 
-def test_an_arrow_stream_without_ctypes_still_streams(
-    numbers: Any, telemetry: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where ctypes can't be had, consumers get their rows and the span its end all the same."""
-    monkeypatch.setitem(sys.modules, "codeanatomy_distro.instrumentation.datafusion.arrow_errors", None)
-    monkeypatch.setattr(patching, "_reported", {"the text of errors in Arrow streams"})
-    assert pa.table(numbers).num_rows == 80
-    gc.collect()
-    assert len(telemetry.spans("datafusion.execute")) == 1
-
-
 def test_requested_schema_is_honoured(numbers: Any) -> None:
     """A consumer that asks for another schema gets it, as without us."""
     try:
@@ -193,8 +180,6 @@ def test_a_stream_passes_for_the_engines_own(numbers: Any) -> None:
 
 _AT_EXIT = """
 from opentelemetry import trace
-
-from codeanatomy_distro.instrumentation import patching
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 provider = TracerProvider()

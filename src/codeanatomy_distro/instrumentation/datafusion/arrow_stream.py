@@ -18,7 +18,6 @@ from codeanatomy_distro.obs.errors import forget_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from codeanatomy_distro.instrumentation.datafusion.arrow_errors import ErrorText
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.options import Options
     from codeanatomy_distro.instrumentation.datafusion.query import Query
@@ -81,7 +80,6 @@ class ObservedReader:
     """Iterates over the engine's own stream; pyarrow exports it again and holds it as long as the consumer does."""
 
     def __init__(self, reader: Raw, request: _Request) -> None:
-        self.error_text: ErrorText | None = None
         self._reader = reader
         self._request = request
         self._span: StreamSpan | None = None
@@ -92,11 +90,11 @@ class ObservedReader:
     def __next__(self) -> Raw:
         span = self._begun()
         if span is None:
-            return self._read()
+            return self._reader.read_next_batch()
         forget_error()
         token = context.attach(span.operation.context)
         try:
-            batch = self._read()
+            batch = self._reader.read_next_batch()
         except StopIteration:
             span.part_ended(EXHAUSTED)
             raise
@@ -108,14 +106,6 @@ class ObservedReader:
         span.pulled(batch.num_rows)
         return batch
 
-    def _read(self) -> Raw:
-        try:
-            return self._reader.read_next_batch()
-        except Exception as error:
-            if self.error_text is not None and not isinstance(error, StopIteration):
-                self.error_text.set(str(error))
-            raise
-
     def _begun(self) -> StreamSpan | None:
         if self._span is None:
             try:
@@ -125,8 +115,6 @@ class ObservedReader:
         return self._span
 
     def __del__(self) -> None:
-        if self.error_text is not None:
-            self.error_text.drop()
         if self._span is not None:
             part_dropped(self._span)
 
@@ -134,7 +122,8 @@ class ObservedReader:
 def observing_arrow_stream(options: Options) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the patch of ``__arrow_c_stream__``.
 
-    The engine's stream is imported by pyarrow and exported again, which copies no data.
+    The engine's stream is imported by pyarrow and exported again, which copies no data. Hooks on the C structure itself
+    are no way: a consumer may release a stream while a Python exception is pending, in which no Python code can run.
     """
 
     def patch(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -208,13 +197,4 @@ def _observed_capsule(capsule: object, request: _Request) -> object:
 
     readers = cast("Any", pa).RecordBatchReader
     reader = readers.from_stream(_Export(capsule))
-    observed = ObservedReader(reader, request)
-    exported = readers.from_batches(reader.schema, observed).__arrow_c_stream__()
-    try:
-        # Here, for an interpreter may be built without ctypes, or forbid what ctypes makes.
-        from codeanatomy_distro.instrumentation.datafusion.arrow_errors import ErrorText
-
-        observed.error_text = ErrorText(exported)
-    except Exception as ours:  # noqa: BLE001 - our failure; the user goes on
-        report_failure("the text of errors in Arrow streams", ours)
-    return exported
+    return readers.from_batches(reader.schema, ObservedReader(reader, request)).__arrow_c_stream__()
