@@ -71,5 +71,6 @@ def test_the_program_may_set_up_the_instrumentation_itself(run_alone: Callable[.
         assert len(providers.memory.logs.get_finished_logs()) == 1
         """,
     )
-    trace_id, message = ended.stderr.split()
+    # The instrumentation's own handler fails at exit on Python 3.12.0 to 3.12.2, also without us.
+    trace_id, message = ended.stderr.splitlines()[0].split()
     assert (len(trace_id), message, ended.code) == (32, "here", 0)

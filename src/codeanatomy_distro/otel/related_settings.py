@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.profiles import PROFILES
 from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting
 from codeanatomy_distro.setting_kinds import BadValue
 
@@ -106,8 +107,10 @@ def _repair_sampler_argument(values: Values, problems: list[Problem]) -> None:
             ratio = settings.RATIO.parse(argument.value)
         except BadValue as bad:
             reason = f"the sampler {sampler.value} takes a ratio: {bad}"
-            problems.append(Problem(row.name, argument.value, reason, f"{DEFAULT_RATIO}"))
-            values[row.name] = Resolved(None, Origin.DEFAULT, argument.variable)
+            of_profile = PROFILES.get(values[settings.PROFILE.name].value or "", {}).get(row.name)
+            problems.append(Problem(row.name, argument.value, reason, of_profile or f"{DEFAULT_RATIO}"))
+            origin = Origin.DEFAULT if of_profile is None else Origin.PROFILE
+            values[row.name] = Resolved(of_profile, origin, argument.variable)
         else:
             values[row.name] = Resolved(settings.RATIO.write(ratio), argument.origin, argument.variable)
 
