@@ -127,7 +127,7 @@ def test_each_process_counts_its_own_work_and_nothing_of_its_parents(run: Run) -
     counted: Counter[Any] = Counter()
     for (pid, _), value in last.items():
         counted[pid] += int(value or 0)
-    assert counted == done
+    assert counted == done, run.stderr
     calls = {
         (point.resource.attributes["process.pid"], point.value) for point in run.telemetry.points_of("parent.calls")
     }
