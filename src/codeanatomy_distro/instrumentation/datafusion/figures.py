@@ -12,16 +12,17 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
     from codeanatomy_distro.instrumentation.datafusion.query import Attributes, Query
 
-__all__ = ["Figures", "Scan", "nanoseconds", "pruned", "read_figures"]
+__all__ = ["START", "Figures", "Scan", "nanoseconds", "pruned", "read_figures"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND: Final = timedelta(microseconds=1)
 PRUNING: Final = "row_groups_pruned_statistics"
+START: Final = "start_timestamp"
 _FRAGMENTS: Final = re.compile(r"number_of_fragments=(\d+)")
 _PLAIN_WORDS: Final = 5  # "15 total → 4 matched"; a rounded number has a unit, which is one more
 _MULTIPLES: Final = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -93,8 +94,6 @@ class Figures:
         self.spill_count += sums.get("spill_count", 0)
         self.spilled_bytes += sums.get("spilled_bytes", 0)
         self.spilled_rows += sums.get("spilled_rows", 0)
-        if "bytes_scanned" in sums:
-            self.bytes_scanned = (self.bytes_scanned or 0) + sums["bytes_scanned"]
 
     def add_start(self, started: datetime) -> None:
         """Note that an operator started at `started`."""
@@ -111,22 +110,30 @@ class Figures:
 
     def add_source(self, node: Raw, metrics: Raw) -> None:
         """Add what an operator without inputs tells: when it was started, and what it read if it reads files."""
-        objects = metrics.metrics()
-        names = [metric.name for metric in objects]
-        if "start_timestamp" in names:
-            started = objects[names.index("start_timestamp")].value
-            if started is not None:
-                self.add_start(started)
-        if "files_opened" not in names:
-            return
+        opened = metrics.sum_by_name("files_opened")
+        started: datetime | None = None
+        pruning: list[Any] = []
+        for metric in metrics.metrics():  # hundreds, where many files are read: each is asked once
+            name = metric.name
+            if name == PRUNING:
+                pruning.append(metric)
+            elif started is None and name == START:
+                started = metric.value
+        if started is not None:
+            self.add_start(started)
+        if opened is not None:
+            self.add_scan(node, metrics, opened, pruning)
+
+    def add_scan(self, node: Raw, metrics: Raw, opened: int, pruning: Iterable[Any]) -> None:
+        """Add a scan of files, which were `opened` as often; `pruning` are its metrics of pruned row groups."""
         scan = Scan(node)
         self.scans.append(scan)
         scanned = scan.bytes_scanned = metrics.sum_by_name("bytes_scanned")
         if scanned is not None:
             self.bytes_scanned = (self.bytes_scanned or 0) + scanned
-        scan.add_pruned(_named(PRUNING, objects, names))
+        scan.add_pruned(pruning)
         if scan.files is None:
-            scan.files = metrics.sum_by_name("files_opened")
+            scan.files = opened
 
     def add_root(self, metrics: Raw, *, writes: bool) -> None:
         """Add what the plan's root tells: the rows of the result, and of what it wrote if it `writes`."""
@@ -185,17 +192,10 @@ def read_figures(query: Query, plan: Raw) -> Figures:
     figures.add_root(root, writes=query.destination is not None)
     if figures.started is None and root is not None:
         for metric in root.metrics():
-            if metric.name == "start_timestamp":
+            if metric.name == START:
                 figures.started = metric.value
                 break
     return figures
-
-
-def _named(name: str, objects: list[Any], names: list[str]) -> Iterator[Any]:
-    index = -1
-    for _ in range(names.count(name)):
-        index = names.index(name, index + 1)
-        yield objects[index]
 
 
 @functools.lru_cache(maxsize=1024)

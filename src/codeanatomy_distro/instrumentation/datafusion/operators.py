@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
-from codeanatomy_distro.instrumentation.datafusion.figures import PRUNING, Figures, Scan, nanoseconds, pruned
+from codeanatomy_distro.instrumentation.datafusion.figures import PRUNING, START, Figures, nanoseconds, pruned
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Operator", "record_operators"]
 
 _METRICS: Final = "datafusion.metrics."
-_ALWAYS: Final = frozenset({"output_rows", "elapsed_compute"})
+_END: Final = "end_timestamp"
 _EXPRESSION_TIME: Final = re.compile(r"expr_\d+_eval_time")
 _RATIO: Final = re.compile(r"\(([\d.]+) ?([KMBT]?)[iB]*/([\d.]+) ?([KMBT]?)[iB]*\)")
 _MULTIPLES: Final = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -53,71 +53,72 @@ class Operator:
             if not self.children:
                 figures.add_fragments(self.node, self.text)
             return
-        sums: dict[str, int] = {}
-        textual: list[tuple[str, Any]] = []
-        starts: list[datetime] = []
-        ends: list[datetime] = []
-        for metric in metrics.metrics():
-            name, value = metric.name, metric.value
-            if value is None:
-                textual.append((name, metric))
-            elif name == "start_timestamp":
-                starts.append(value)
-            elif name == "end_timestamp":
-                ends.append(value)
-            else:
-                sums[name] = sums.get(name, 0) + value
-        if starts:
-            figures.add_start(min(starts))
-            self.started = nanoseconds(min(starts))
-        if ends:
+        sums, moments, textual = _by_kind(metrics)
+        if starts := moments.get(START):
+            started = min(starts)
+            figures.add_start(started)
+            self.started = nanoseconds(started)
+        if ends := moments.get(_END):
             self.ended = nanoseconds(max(ends))
         figures.add_sums(sums)
-        if "files_opened" in sums:
-            scan = Scan(self.node)
-            scan.bytes_scanned = sums.get("bytes_scanned")
-            scan.add_pruned(metric for name, metric in textual if name == PRUNING)
-            scan.files = scan.files if scan.files is not None else sums["files_opened"]
-            figures.scans.append(scan)
-        self._describe(sums, textual)
+        if not self.children and (opened := metrics.sum_by_name("files_opened")) is not None:
+            figures.add_scan(self.node, metrics, opened, textual.get(PRUNING, ()))
+        self._describe(sums, metrics)
+        for name, objects in textual.items():
+            self.attributes.update(_of_texts(_METRICS + name, [repr(metric) for metric in objects]))
 
-    def _describe(self, sums: dict[str, int], textual: list[tuple[str, Any]]) -> None:
+    def _describe(self, sums: dict[str, int], metrics: Raw) -> None:
         attributes = self.attributes
+        # Told also where they are zero. The engine's own sum of times adds a nanosecond for each that is.
+        if metrics.output_rows() is not None:
+            attributes[f"{_METRICS}output_rows"] = sums.get("output_rows", 0)
+        if metrics.elapsed_compute() is not None:
+            attributes[f"{_METRICS}elapsed_compute"] = sums.get("elapsed_compute", 0)
         expressions = 0
         for name, value in sums.items():
             if name.startswith("expr_") and _EXPRESSION_TIME.fullmatch(name):
                 expressions += value  # one for each column would crowd out all else
-            elif value or name in _ALWAYS:
-                attributes[f"{_METRICS}{name}"] = value
+            else:
+                attributes[_METRICS + name] = value
         if expressions:
             attributes[f"{_METRICS}expr_eval_time"] = expressions
-        by_name: dict[str, dict[str, int]] = {}
-        for name, metric in textual:
-            texts = by_name.setdefault(name, {})
-            text = repr(metric)
-            texts[text] = texts.get(text, 0) + 1
-        for name, texts in by_name.items():
-            attributes.update(_of_texts(f"{_METRICS}{name}", texts))
 
 
-def _of_texts(key: str, texts: dict[str, int]) -> Attributes:
-    """Return what metrics of one name tell that have no value but a text; `texts` holds how many have each.
+def _by_kind(metrics: Raw) -> tuple[dict[str, int], dict[str, list[datetime]], dict[str, list[Any]]]:
+    """Return, by name, the sums of numbers other than zero, the moments, and the metrics that have a text alone.
 
-    What is rounded or unknown is left out.
+    A scan has hundreds of metrics, most of which are zero, and each thing that is asked of one is a call of the engine.
     """
-    first = next(iter(texts))
+    sums: dict[str, int] = {}
+    moments: dict[str, list[datetime]] = {}
+    textual: dict[str, list[Any]] = {}
+    for metric in metrics.metrics():
+        value = metric.value
+        if value.__class__ is int:
+            if value:
+                name = metric.name
+                sums[name] = sums.get(name, 0) + value
+        elif value is None:
+            textual.setdefault(metric.name, []).append(metric)
+        else:
+            moments.setdefault(metric.name, []).append(value)
+    return sums, moments, textual
+
+
+def _of_texts(key: str, texts: list[str]) -> Attributes:
+    """Return what metrics of one name tell by their texts; what is rounded or unknown is left out."""
+    first = texts[0]
     if first.endswith(" matched"):
-        total = sum(pruned(text)[0] * count for text, count in texts.items())
-        matched = sum(pruned(text)[1] * count for text, count in texts.items())
-        return {f"{key}.total": total, f"{key}.matched": matched} if total else {}
+        counts = [pruned(text) for text in texts]
+        total = sum(count[0] for count in counts)
+        return {f"{key}.total": total, f"{key}.matched": sum(count[1] for count in counts)} if total else {}
     if first.isdigit():
-        whole_numbers = all(text.isdigit() for text in texts)
-        return {key: sum(int(text) * count for text, count in texts.items())} if whole_numbers else {}
+        return {key: sum(map(int, texts))} if all(text.isdigit() for text in texts) else {}
     part = whole = 0.0
-    for text, count in texts.items():
+    for text in texts:
         if found := _RATIO.search(text):
-            part += float(found[1]) * _MULTIPLES[found[2]] * count
-            whole += float(found[3]) * _MULTIPLES[found[4]] * count
+            part += float(found[1]) * _MULTIPLES[found[2]]
+            whole += float(found[3]) * _MULTIPLES[found[4]]
     return {key: round(part / whole, 4)} if whole else {}
 
 
