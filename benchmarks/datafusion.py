@@ -3,12 +3,12 @@
 Each round runs every variant once, in another order each time; what is compared is a variant's median in a round with
 the bare median of that very round, so that a machine that slows down slows both. The peer is naive wrapping, which
 tells the same by the book (`datafusion_peer.py`): what carries over between machines is the ratio to it, level by
-level. "SDK alone" is the floor: two spans that hold nothing. Behind a query that has emptied the processor's caches
-any Python costs a multiple of what it does in a loop; a bar below the floor there can't be met by anyone. Means stand
+level. "SDK alone" is the floor: two spans that hold nothing. Behind a query that has emptied the processor's caches any
+Python costs a multiple of what it does in a loop; a bar below the floor there can't be met by anyone. Means stand
 beside the medians, for what is done once in many queries shows in them alone, and a second bare variant, which tells
 what difference means nothing. Of a query of milliseconds, whose own time varies by more than its bars, what is compared
-is the time outside the engine's two calls. Spans go through the batch processor to an exporter that drops them. Exit
-code 1 tells of a missed bar.
+is the time outside the engine's two calls, and the noise is what whole runs differ by. Spans go through the batch
+processor to an exporter that drops them. Exit code 1 tells of a missed bar.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import time
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from datafusion_peer import Peer
 from opentelemetry import metrics, trace
@@ -68,6 +68,7 @@ class Variant:
 
 
 _BARE = Variant("bare", None)
+_AGAIN = Variant("bare again", None)
 _FLOOR = Variant("SDK alone", "floor", naive=True)
 _OURS = (
     Variant("recorded", "off"),
@@ -76,12 +77,15 @@ _OURS = (
     Variant("sampled out", "summary", sampled=False),
 )
 _PEERS = {ours.name: Variant(f"naive {ours.name}", ours.level, sampled=ours.sampled, naive=True) for ours in _OURS}
-_VARIANTS = (_BARE, Variant("bare again", None), _FLOOR, *_PEERS.values(), *_OURS)
+_VARIANTS = (_BARE, _AGAIN, _FLOOR, *_PEERS.values(), *_OURS)
 
 
 @dataclass(frozen=True)
 class Work:
-    """One thing to time: `bars` in microseconds (absolute) or in per cent of the bare time (relative), by variant."""
+    """One thing to time: `bars` in microseconds (absolute) or in per cent of the bare time (relative), by variant.
+
+    A variant without a bar is to stay within the noise.
+    """
 
     name: str
     run: Callable[[], object]
@@ -89,6 +93,17 @@ class Work:
     rounds: int
     relative: bool
     bars: dict[str, float]
+
+
+class Round(NamedTuple):
+    """What one variant took in one round, in microseconds: of what is compared median and mean, and the whole."""
+
+    median: float
+    mean: float
+    whole: float
+
+
+Rounds: TypeAlias = "dict[str, list[Round]]"
 
 
 def _make_files(folder: Path) -> None:
@@ -138,65 +153,69 @@ def _switch(variant: Variant, providers: dict[bool, TracerProvider], peer: Peer)
         instrumentor.instrument(tracer_provider=providers[variant.sampled])
 
 
-def _time(
-    work: Work, providers: dict[bool, TracerProvider], peer: Peer
-) -> tuple[float, dict[str, list[tuple[float, float]]]]:
-    """Return the median of all, and median and mean of each round by variant, in microseconds.
-
-    The latter are without the engine's own time if the bars are relative.
-    """
-    rounds: dict[str, list[tuple[float, float]]] = {variant.name: [] for variant in _VARIANTS}
+def _time(work: Work, providers: dict[bool, TracerProvider], peer: Peer) -> Rounds:
+    """Return each round by variant; what is compared is without the engine's own time if the bars are relative."""
+    rounds: Rounds = {variant.name: [] for variant in _VARIANTS}
     order = list(_VARIANTS)
-    whole: list[float] = []
     for _ in range(work.rounds):
         random.shuffle(order)
         for variant in order:
             _switch(variant, providers, peer)
             work.run()
-            taken: list[float] = []
+            whole: list[float] = []
+            outside: list[float] = []
             gc.collect()
             gc.disable()
             for _ in range(work.repeats):
                 _Engine.taken = 0
                 started = time.perf_counter_ns()
                 work.run()
-                all_in_all = time.perf_counter_ns() - started
-                taken.append((all_in_all - _Engine.taken if work.relative else all_in_all) / 1000)
-                whole.append(all_in_all / 1000)
+                taken = time.perf_counter_ns() - started
+                whole.append(taken / 1000)
+                outside.append((taken - _Engine.taken) / 1000)
             gc.enable()
-            rounds[variant.name].append((statistics.median(taken), statistics.mean(taken)))
+            compared = outside if work.relative else whole
+            rounds[variant.name].append(
+                Round(statistics.median(compared), statistics.mean(compared), statistics.median(whole))
+            )
     _switch(_BARE, providers, peer)
-    return statistics.median(whole), rounds
+    return rounds
 
 
-def _added(rounds: dict[str, list[tuple[float, float]]], name: str) -> tuple[float, float]:
+def _added(rounds: Rounds, name: str) -> tuple[float, float]:
     """Return by how much the median and the mean of `name` exceed the bare ones: the median over the rounds."""
     pairs = list(zip(rounds[name], rounds["bare"], strict=True))
     return (
-        statistics.median(there[0] - here[0] for there, here in pairs),
-        statistics.median(there[1] - here[1] for there, here in pairs),
+        statistics.median(there.median - here.median for there, here in pairs),
+        statistics.median(there.mean - here.mean for there, here in pairs),
     )
 
 
-def _report(work: Work, whole: float, rounds: dict[str, list[tuple[float, float]]]) -> bool:
-    bare = whole if work.relative else statistics.median(median for median, _ in rounds["bare"])
+def _noise(rounds: Rounds) -> float:
+    """Return by how many microseconds a round of whole runs differs from another by itself: half of them by more."""
+    pairs = zip(rounds[_AGAIN.name], rounds["bare"], strict=True)
+    return statistics.median(abs(there.whole - here.whole) for there, here in pairs)
+
+
+def _report(work: Work, rounds: Rounds) -> bool:
+    bare = statistics.median(each.whole for each in rounds["bare"])
     of = "in all, of which what is added outside the engine is compared" if work.relative else "bare"
     print(f"\n{work.name}: {bare:,.0f} µs {of} (medians of {work.rounds} rounds of {work.repeats})")
-    floor, _ = _added(rounds, _FLOOR.name)
+    scale, unit = (100 / bare, "%") if work.relative else (1.0, "µs")
+    noise, (floor, _) = _noise(rounds), _added(rounds, _FLOOR.name)
+    print(f"  {'noise':18s} {noise:+9.1f} µs {100 * noise / bare:+7.2f} %  of whole runs, round by round")
     met = True
     for variant in _VARIANTS[1:]:
         added, mean = _added(rounds, variant.name)
-        percent = 100 * added / bare
-        told = f"  {variant.name:18s} {added:+9.1f} µs {percent:+7.2f} %  mean {mean:+9.1f} µs"
+        told = f"  {variant.name:18s} {added:+9.1f} µs {100 * added / bare:+7.2f} %  mean {mean:+9.1f} µs"
         if variant.name in _PEERS:
             naive, _ = _added(rounds, _PEERS[variant.name].name)
-            measured, unit = (percent, "%") if work.relative else (added, "µs")
-            bar = work.bars[variant.name]
-            good = measured <= bar
+            bar = work.bars.get(variant.name, noise * scale)
+            good = added * scale <= bar
             met = met and good
-            told += f"  {added / naive:5.2f} of naive   bar {bar:g} {unit}: {measured / bar:5.2f} of it  "
+            told += f"  {added / naive:5.2f} of naive   bar {bar:.3g} {unit}: {added * scale / bar:5.2f} of it  "
             told += "ok" if good else "MISSED"
-            if variant.sampled and (100 * floor / bare if work.relative else floor) > bar:
+            if variant.sampled and floor * scale > bar:
                 told += " (below the SDK alone)"
         print(told)
     return met
@@ -206,7 +225,6 @@ def main() -> int:
     """Run the benchmark and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--noise", type=float, default=0.5, help="what counts as noise, in per cent of the bare time")
     arguments = parser.parse_args()
     exporter = _DropSpans()
     providers = {sampled: TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF) for sampled in (True, False)}
@@ -226,13 +244,13 @@ def main() -> int:
             ),
             Work(
                 "8 Parquet files", lambda: context.sql(query).collect(), 12, arguments.rounds, relative=True,
-                bars={"recorded": 1, "+ summary": 2, "+ operators": 4, "sampled out": arguments.noise},
+                bars={"recorded": 1, "+ summary": 2, "+ operators": 4},
             ),
         )  # fmt: skip
         peer = Peer(datafusion)
         _Engine.probe(datafusion._internal.SessionContext, "sql_with_options")  # noqa: SLF001 - it has no public name
         _Engine.probe(datafusion._internal.DataFrame, "collect")  # noqa: SLF001 - as above
-        met = [_report(work, *_time(work, providers, peer)) for work in works]
+        met = [_report(work, _time(work, providers, peer)) for work in works]
     return 0 if all(met) else 1
 
 
