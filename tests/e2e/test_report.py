@@ -105,6 +105,17 @@ def test_a_program_that_sends_nothing_is_explained(environ: dict[str, str]) -> N
     assert "sent no telemetry. OTEL_SDK_DISABLED is set" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"), [({}, True), ({"CODEANATOMY_OTEL_ROOT_SPAN": "graph_product.build"}, False)]
+)
+def test_many_traces_can_be_one(environ: dict[str, str], variables: dict[str, str], *, told: bool) -> None:
+    """A run of several traces is told the variable that makes one of them; with it there is but one."""
+    program = "from opentelemetry import trace\nfor _ in range(3): trace.get_tracer('demo').start_span('work').end()"
+    done = report({**environ, **variables}, "--", sys.executable, "-c", program)
+    assert f"in {'3 traces' if told else '1 trace'}" in done.stderr
+    assert ("CODEANATOMY_OTEL_ROOT_SPAN=graph_product.build" in done.stderr.replace("\n", "")) is told
+
+
 def test_an_instrumented_command_is_not_instrumented_twice(environ: dict[str, str]) -> None:
     """A command that is opentelemetry-instrument already stays as it is; any other gets it in front."""
     assert instrumented(["opentelemetry-instrument", "python", "x"], environ) == [

@@ -118,15 +118,17 @@ def _print(run: _Run, options: argparse.Namespace) -> None:
     console = Console(stderr=True, width=options.width)
     with console.capture() as capture:
         console.print()
+        hints: list[str] = []
         if run.telemetry:
-            print_run(create_run_view(run.telemetry), console, show_all=options.all)
+            view = create_run_view(run.telemetry)
+            print_run(view, console, show_all=options.all)
+            hints += _one_trace(run, len(view.traces))
         else:
             console.print(_why_nothing(run), highlight=False, markup=False)
-        replaced = set_aside(run.environ)
-        if replaced:
-            console.print(
-                f"Set aside for this report: {', '.join(replaced)}", highlight=False, markup=False, style="dim"
-            )
+        if replaced := set_aside(run.environ):
+            hints.append(f"Set aside for this report: {', '.join(replaced)}")
+        for hint in hints:
+            console.print(hint, highlight=False, markup=False, style="dim")
     try:
         sys.stderr.write(capture.get())
         sys.stderr.flush()
@@ -146,6 +148,18 @@ def _write(run: _Run, page: IO[str] | None, dump: IO[str] | None) -> None:
         page.write(create_page(view, command=shlex.join(run.command), exit_code=run.exit_code))
     if dump:
         write_json(run.telemetry, dump)
+
+
+def _one_trace(run: _Run, traces: int) -> list[str]:
+    """Return what would make one trace of a run that had several, if that is not set."""
+    from codeanatomy_distro import settings  # start-up cost, as above
+    from codeanatomy_distro.obs.constants import SpanName
+
+    if traces <= 1 or settings.current(settings.ROOT_SPAN, run.environ):
+        return []
+    return [
+        f"With {settings.ROOT_SPAN.name}={SpanName.ROOT} these {traces} traces would be one, under a span of the run."
+    ]
 
 
 def _why_nothing(run: _Run) -> str:
