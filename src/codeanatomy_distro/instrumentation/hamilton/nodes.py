@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,8 @@ from codeanatomy_distro.obs.constants import AttributeName, SpanName
 from codeanatomy_distro.obs.scopes import scope_for_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import CellType
 
 __all__ = ["GraphInfo", "NodeInfo", "describe_graph", "describe_node", "twin_node"]
 
@@ -20,14 +22,15 @@ _PREFIX: Final = "hamilton."
 _SPAN_NAMES: Final = {"task": SpanName.HAMILTON_TASK, "stage": SpanName.HAMILTON_STAGE}
 _TASK_ID: Final = "task_id"
 _WIDEST_FAMILY: Final = 64  # nodes looked at to find those that function modifiers made of one function
+_DEEPEST_WRAPPING: Final = 8  # wrappers around a function, two for a modifier
 
 
 class NodeInfo:
     """One node, as its spans tell it.
 
-    `task_kind` is None unless the node's duration is a task's; `stage` is its name if it is a stage; `timed` tells
-    whether its duration is one of the two that are recorded. `dependencies` are the names of the nodes that it takes
-    its arguments from.
+    `task_kind` is None unless the node's duration is a task's; `stage` is the name of the stage that it is, or that a
+    modifier made it of; `timed` tells whether its duration is one of the two that are recorded. `dependencies` are the
+    names of the nodes that it takes its arguments from.
     """
 
     __slots__ = (
@@ -68,7 +71,9 @@ class NodeInfo:
         self.scope = scope_for_layer(layer if isinstance(layer, str) else None)
         self.timed = named is not None and _is_the_task(node, family)
         self.task_kind = str(tags.get("task_kind", "task")) if kind == "task" and self.timed else None
-        self.stage = self.name if kind == "stage" else None
+        self.stage = None
+        if kind == "stage":
+            self.stage = self.name if "kind" in own else getattr(_function(node), "__name__", self.name)
         self.has_task_id = _TASK_ID in tags
         self.attributes = {
             AttributeName.NODE_NAME: self.name,
@@ -99,15 +104,19 @@ def _function(node: Any) -> Any:  # noqa: ANN401
 
 def _family(node: Any) -> Iterator[Any]:  # noqa: ANN401
     """Yield the nodes around `node` that were made of the same function, the nearest first; not itself."""
+    return _kin(node, lambda member: (*member.depended_on_by, *member.dependencies))
+
+
+def _kin(node: Any, neighbours: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:  # noqa: ANN401
     function = _function(node)
     if function is None:
         return
     seen = {id(node)}
     queue = deque([node])
     while queue and len(seen) < _WIDEST_FAMILY:
-        member = queue.popleft()
-        for neighbour in (*member.depended_on_by, *member.dependencies):
-            if id(neighbour) not in seen and _function(neighbour) is function:
+        for neighbour in neighbours(queue.popleft()):
+            # An input bears the functions that take it, which makes strangers of theirs no family.
+            if id(neighbour) not in seen and not neighbour.user_defined and _function(neighbour) is function:
                 seen.add(id(neighbour))
                 queue.append(neighbour)
                 yield neighbour
@@ -125,19 +134,39 @@ def _with_tags_of_siblings(own: Mapping[str, Any], family: tuple[Any, ...]) -> d
 def _is_the_task(node: Any, family: tuple[Any, ...]) -> bool:  # noqa: ANN401
     """Whether `node` is the one whose duration is the task's, among the nodes made of the task's function.
 
-    That is the node which runs the function; a family in which no node does so itself (a parameterized function) tells
-    each tagged node's.
+    That is the node which runs the function; a family in which no node does so tells each tagged node's.
     """
-    if _runs_its_function(node):
+    if _reaches_its_function(node):
+        # Those after it hold the node that they take their value from, and the function with it. A partial is made of
+        # the function itself, also where one takes the other's value.
+        runs_it = node.callable is _function(node) or isinstance(node.callable, functools.partial)
+        return runs_it or not any(map(_reaches_its_function, _kin(node, lambda member: member.dependencies)))
+    return "kind" in node.tags and not any(map(_reaches_its_function, family or _family(node)))
+
+
+def _reaches_its_function(node: Any) -> bool:  # noqa: ANN401
+    return _holds(node.callable, _function(node), node.__class__, _DEEPEST_WRAPPING)
+
+
+def _holds(body: Any, function: Any, node_type: type, depth: int) -> bool:  # noqa: ANN401
+    """Whether `body` is `function`, or a wrapper around it as Hamilton's modifiers make them."""
+    if body is function:
         return True
-    return "kind" in node.tags and not any(_runs_its_function(member) for member in family or _family(node))
+    held: Iterable[Any] = ()
+    if depth and isinstance(body, functools.partial):
+        held = (body.func, *body.args, *body.keywords.values())
+    elif depth and isinstance(body, FunctionType):
+        held = (*(body.__defaults__ or ()), *map(_content, body.__closure__ or ()))
+    elif depth and isinstance(body, node_type):
+        held = (body.callable,)
+    return any(_holds(item, function, node_type, depth - 1) for item in held)
 
 
-def _runs_its_function(node: Any) -> bool:  # noqa: ANN401
-    body: Callable[..., Any] = node.callable
-    if isinstance(body, functools.partial):  # Hamilton turns a generator's node into a list this way
-        body = body.keywords.get("_callable", body)
-    return body is _function(node)
+def _content(cell: CellType) -> Any:  # noqa: ANN401
+    try:
+        return cell.cell_contents
+    except ValueError:  # empty: the name was given nothing yet
+        return None
 
 
 class GraphInfo:
