@@ -97,6 +97,36 @@ def test_straggler(instrumented: Any, telemetry: Any, span_tree: Any, make_modul
     assert span_tree(telemetry.spans()) == [("pipeline.execute", [("hamilton.graph", nodes)])]
 
 
+def test_any_names_of_arguments(instrumented: Any, telemetry: Any, make_module: Any) -> None:
+    """A node on a pool's thread may take arguments of any name, also those that our own functions use."""
+    names = ["run", "function", "args", "kwargs", "body", "task_id", "info"]
+    module = make_module(
+        "".join(f"def {name}() -> int:\n    return 1\n" for name in names)
+        + f"def together({', '.join(f'{name}: int' for name in names)}) -> int:\n    return {' + '.join(names)}\n"
+    )
+    adapter = FutureAdapter(result_builder=base.DictResult())
+    built = driver.Builder().with_modules(module).with_adapters(adapter).build()
+    assert built.execute(["together"]) == {"together": len(names)}
+    adapter.executor.shutdown()
+
+
+def test_straggling_task_is_counted(instrumented: Any, telemetry: Any, make_module: Any) -> None:
+    """A task that takes next to no time is counted, also when it runs after its run has failed."""
+    module = make_module(
+        "import time\nfrom hamilton.function_modifiers import tag\n"
+        "def bad(x: int) -> int:\n    raise ValueError(x)\n"
+        "def slow(x: int) -> int:\n    time.sleep(0.1)\n    return x\n"
+        "@tag(kind='task')\ndef late(slow: int) -> int:\n    return slow\n"
+    )
+    adapter = FutureAdapter(max_workers=3, result_builder=base.DictResult())
+    built = driver.Builder().with_modules(module).with_adapters(adapter).build()
+    with run_context("straggling"), pytest.raises(ValueError, match="1"):
+        built.execute(["bad", "late"], inputs={"x": 1})
+    adapter.executor.shutdown(wait=True)
+    (point,) = telemetry.metrics("codeanatomy.task.duration", run_id="straggling")
+    assert point.data.count == 1
+
+
 def test_error_in_thread_is_told_once(instrumented: Any, telemetry: Any, make_module: Any) -> None:
     """An error that crosses from a pool's thread is recorded and counted once, and marks every span that it passes."""
     module = make_module(BLOCKS)

@@ -10,7 +10,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
-from codeanatomy_distro.instrumentation.hamilton.node_spans import begin_node, call_traced
+from codeanatomy_distro.instrumentation.hamilton.node_spans import begin_node, call_traced, end_with_error
 from codeanatomy_distro.instrumentation.hamilton.nodes import twin_node
 from codeanatomy_distro.instrumentation.hamilton.runs import RUNS, Run
 from codeanatomy_distro.instrumentation.patching import report_failure
@@ -50,14 +50,13 @@ def _traced_body(run: Run, node: Any, task_id: str | None) -> Callable[..., Any]
     @functools.wraps(body)
     async def traced_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         begun = begin_node(run, run.links, node, task_id)
-        if begun is None:
-            return await body(*args, **kwargs)
         try:
             result = await body(*args, **kwargs)
         except BaseException as error:
-            begun.end(error)
+            end_with_error(begun, run, node, error)
             raise
-        begun.end(None, result)
+        if begun is not None:
+            begun.end(None, result)
         return result
 
     return traced_async

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
@@ -21,16 +22,17 @@ from codeanatomy_distro.instrumentation.hamilton.tracking import TrackedNode
 from codeanatomy_distro.instrumentation.hamilton.worker import adopt_carried_run, work_for
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.constants import AttributeName
-from codeanatomy_distro.obs.errors import forget_error, record_error
+from codeanatomy_distro.obs.errors import forget_error, is_failure, record_error
 from codeanatomy_distro.obs.metrics import record_stage_duration
 from codeanatomy_distro.obs.run_context import stage_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Link
 
-__all__ = ["NodeSpan", "NodeTime", "begin_node", "call_traced", "trace_nodes"]
+__all__ = ["NodeSpan", "NodeTime", "begin_node", "call_traced", "end_with_error", "trace_nodes"]
 
 _ADAPTERS = "__adapter"
 _NODE = "__node_"
@@ -76,46 +78,66 @@ class NodeSpan:
         run, info = self._run, self._info
         try:
             if error is not None:
-                record_error(self.span, error, stage=run.stage if info.stage is None else info.stage)
-                run.tell(error)
+                _tell_error(run, info, self.span, error)
             run.timings.append((info, self._task_id, self._began, ended))
             if info.timed:
                 _record_duration(run, info, (ended - self._began) / 1e9, error, self._context)
         except Exception as failure:  # noqa: BLE001 - ours must not reach the user's program
             report_failure("the end of a node's span", failure)
         finally:
-            if self._stage is not None:
-                self._stage.__exit__(None, None, None)
-            _detach(self._token)
+            # A coroutine that nobody awaits to its end is closed in another context, where none of this is current.
+            if not isinstance(error, GeneratorExit) or _get_current() is self._context:
+                _detach(self._token)
+            _leave(self._stage)
             self.span.end()
 
 
 class NodeTime:
-    """One execution of a task or stage in a run that is not sampled: its duration counts all the same."""
+    """One execution of a node in a run that is not sampled: a task's or stage's duration and any error still count."""
 
-    __slots__ = ("_began", "_info", "_run")
+    __slots__ = ("_began", "_info", "_run", "_stage")
 
     span = trace.INVALID_SPAN
 
     def __init__(self, run: Run, info: NodeInfo) -> None:
         self._run = run
         self._info = info
+        self._stage = None if info.stage is None else stage_context(info.stage)
+        if self._stage is not None:
+            self._stage.__enter__()
         self._began = _now()
 
     def end(self, error: BaseException | None = None, result: object = None) -> None:
-        """Record the duration."""
+        """Record the duration, and count the error that ended the node, if one did."""
         del result
+        run, info = self._run, self._info
         seconds = (_now() - self._began) / 1e9
         try:
-            _record_duration(self._run, self._info, seconds, error, None)
+            if error is not None:
+                _tell_error(run, info, self.span, error)
+            if info.timed:
+                _record_duration(run, info, seconds, error, None)
         except Exception as failure:  # noqa: BLE001
             report_failure("the duration of a task", failure)
+        finally:
+            _leave(self._stage)
+
+
+def _leave(stage: AbstractContextManager[None] | None) -> None:
+    if stage is not None:
+        with suppress(ValueError):  # closed in another context; see NodeSpan.end
+            stage.__exit__(None, None, None)
+
+
+def _tell_error(run: Run, info: NodeInfo, span: trace.Span, error: BaseException) -> None:
+    record_error(span, error, stage=run.stage if info.stage is None else info.stage)
+    run.tell(error)
 
 
 def _record_duration(
     run: Run, info: NodeInfo, seconds: float, error: BaseException | None, place: context.Context | None
 ) -> None:
-    status = "ok" if error is None else "error"
+    status = "error" if error is not None and is_failure(error) else "ok"
     if info.task_kind is not None:
         run.record_task(seconds, info.task_kind, status, place)
     else:
@@ -135,15 +157,30 @@ def begin_node(run: Run, links: tuple[Link, ...], node: Any, task_id: str | None
             info = node if isinstance(node, NodeInfo) else describe_node(run.described, node)
         if run.recording:
             begun = NodeSpan(run, links, info, task_id)
-        elif info.timed:
-            begun = NodeTime(run, info)
+        else:
+            forget_error()
+            if info.timed or info.stage is not None or run.tracked is not None:
+                begun = NodeTime(run, info)
         if run.tracked is not None:
-            return TrackedNode(
-                run.tracked, info.node, task_id, begun, trace.INVALID_SPAN if begun is None else begun.span
-            )
+            return TrackedNode(run.tracked, info.node, task_id, begun)
     except Exception as failure:  # noqa: BLE001
         report_failure("the start of a node's span", failure)
     return begun
+
+
+def end_with_error(begun: NodeExecution | None, run: Run, node: Any, error: BaseException) -> None:  # noqa: ANN401
+    """End what `begin_node` returned for `node` with the error that ended the node; where that is nothing, count it.
+
+    In a run that is not sampled nobody else can: not in another process, and not under the stage that the node is in.
+    """
+    if begun is not None:
+        begun.end(error)
+    elif not run.recording:  # else the node's span could not begin, and the graph's tells the error
+        try:
+            info = node if isinstance(node, NodeInfo) else describe_node(run.described, node)
+            _tell_error(run, info, trace.INVALID_SPAN, error)
+        except Exception as failure:  # noqa: BLE001
+            report_failure("the count of an error", failure)
 
 
 def call_traced(  # noqa: PLR0913, PLR0917
@@ -156,14 +193,13 @@ def call_traced(  # noqa: PLR0913, PLR0917
 ) -> Any:  # noqa: ANN401
     """Return ``body(*args, **kwargs)``, the body of an asynchronous node, with the node's span around it."""
     begun = begin_node(run, run.links, node, task_id)
-    if begun is None:
-        return body(*args, **kwargs)
     try:
         result = body(*args, **kwargs)
     except BaseException as error:
-        begun.end(error)
+        end_with_error(begun, run, node, error)
         raise
-    begun.end(None, result)
+    if begun is not None:
+        begun.end(None, result)
     return result
 
 
@@ -182,16 +218,17 @@ def trace_nodes(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(*args, **kwargs)
         place = current_place.get()
         if place is None or place[0] is not run:
-            return work_for(run, execute_lifecycle_for_node, *args, **kwargs)
+            # Bound first: a node's own arguments may have any name.
+            return work_for(run, functools.partial(execute_lifecycle_for_node, *args, **kwargs))
         node = kwargs[_NODE]
         begun = begin_node(run, place[1], node, kwargs[_TASK_ID])
-        if begun is None:
-            return original(*args, **kwargs)
         try:
             result = original(*args, **kwargs)
         except BaseException as error:
-            begun.end(error)
+            end_with_error(begun, run, node, error)
             raise
+        if begun is None:
+            return result
         if _EXECUTE in kwargs[_ADAPTERS].sync_methods or IS_CHECK in node.tags:
             tell_result(begun.span, node, kwargs[_ADAPTERS], run.run_id, kwargs[_TASK_ID], result)
         begun.end(None, result)

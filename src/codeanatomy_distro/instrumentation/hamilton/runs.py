@@ -51,6 +51,7 @@ class Run:
         "described",
         "is_worker",
         "links",
+        "over",
         "recorders",
         "recording",
         "run_id",
@@ -90,6 +91,8 @@ class Run:
         self.submitted: dict[str, tuple[int, datetime]] = {}
         """When each task was submitted that has neither returned nor begun here (performance counter, ns; date)"""
         self.told: list[Identity] = []
+        self.over = False
+        """Whether nothing here will say any more that the run ends: it has ended, or it is another process's."""
         self.carrier: tuple[str, ...] | None = None
         self.set_ids: frozenset[int] = frozenset()
         """The adapter sets of the run's driver, which go with its tasks to other processes."""
@@ -123,6 +126,8 @@ class Run:
         self._let_span_go()
         self.recording = trace.get_current_span(self.context).get_span_context().trace_flags.sampled
         self.is_worker = True
+        self.over = True
+        self.unrecorded = deque()  # of a forked child's parent, which records them itself
         self.tracked = None
 
     def _let_span_go(self) -> None:
@@ -135,10 +140,11 @@ class Run:
 
     def end(self) -> None:
         """Keep of the run only what a straggler needs, and that only while it is among the last to have ended."""
+        self.over = True
         self.record_tasks()
         self._let_span_go()
         self.described = {}
-        self.timings = deque(maxlen=_MOST_TIMINGS)
+        self.timings = _NO_TIMINGS
         self.submitted = {}
         self.told = []
         self.set_ids = frozenset()
@@ -184,7 +190,7 @@ class Run:
         are recorded some at a time, which takes half as long, and all of them before the run ends.
         """
         self.unrecorded.append((seconds, task_kind, status, place))
-        if seconds > _TRIVIAL_SECONDS or len(self.unrecorded) >= _MOST_UNRECORDED:
+        if seconds > _TRIVIAL_SECONDS or len(self.unrecorded) >= _MOST_UNRECORDED or self.over:
             self.record_tasks()
 
     def record_tasks(self) -> None:
@@ -232,6 +238,7 @@ RUNS: Final[dict[str, Run]] = {}
 """Runs by Hamilton's id: those under way and the last that ended."""
 
 _ended: Final[deque[str]] = deque()
+_NO_TIMINGS: Final[deque[tuple[NodeInfo, str | None, int, int]]] = deque(maxlen=0)  # one for all that have ended
 current_place: Final[ContextVar[Place | None]] = ContextVar("codeanatomy_hamilton_place", default=None)
 
 

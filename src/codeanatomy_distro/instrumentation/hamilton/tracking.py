@@ -95,22 +95,21 @@ class Tracking:
 
 
 class TrackedNode:
-    """One execution of a node that the UI is told of as well as, where there is one, a span."""
+    """One execution of a node that the UI is told of as well; `inner` is its span, or its time where it has none."""
 
     __slots__ = ("_began", "_inner", "_node", "_run", "_task_id", "span")
 
-    def __init__(self, run: TrackedRun, node: Any, task_id: str | None, inner: Any, span: Span) -> None:  # noqa: ANN401
+    def __init__(self, run: TrackedRun, node: Any, task_id: str | None, inner: Any) -> None:  # noqa: ANN401
         self._run = run
         self._node = node
         self._task_id = task_id
         self._inner = inner
-        self.span = span
+        self.span: Span = inner.span
         self._began: datetime = run.begin_node(node, task_id)
 
     def end(self, error: BaseException | None = None, result: Any = NO_RESULT) -> None:  # noqa: ANN401
         """End the span, then tell the UI: what that takes is not the node's time."""
-        if self._inner is not None:
-            self._inner.end(error)
+        self._inner.end(error)
         try:
             self._run.end_node(self._node, self._task_id, self._began, error, result)
         except Exception as failure:  # noqa: BLE001
