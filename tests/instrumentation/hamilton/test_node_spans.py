@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-import time
 from typing import Any
 
 import pytest
 from hamilton import async_driver, base, driver
 from hamilton.lifecycle import base as lifecycle
 from opentelemetry import context, trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from codeanatomy_distro.obs.run_context import run_context
 
@@ -156,6 +157,37 @@ def test_errors(instrumented: Any, telemetry: Any, by_node: Any, make_module: An
     assert context.get_current() == {}
 
 
+def test_leaving_with_success_is_no_error(instrumented: Any, telemetry: Any, make_module: Any) -> None:
+    """A task that ends the program with code 0 has done its work: neither its span nor its duration says otherwise."""
+    module = make_module(
+        "import sys\nfrom hamilton.function_modifiers import tag\n"
+        "@tag(kind='task')\ndef last() -> int:\n    sys.exit(0)\n"
+    )
+    with run_context("leaving"), pytest.raises(SystemExit):
+        run(module, "last")
+    assert {span.status.status_code.name for span in telemetry.spans()} == {"UNSET"}
+    (point,) = telemetry.metrics("codeanatomy.task.duration", run_id="leaving")
+    assert point.attributes["status"] == "ok"
+
+
+def test_suppression(instrumented: Any, telemetry: Any, make_module: Any) -> None:
+    """What runs with instrumentation suppressed has no spans, also when its driver was traced before and is nested."""
+    inner = driver.Builder().with_modules(make_module("def one(x: int) -> int:\n    return x\n")).build()
+    inner.execute(["one"], inputs={"x": 1})
+    telemetry.reset()
+    outer = make_module(
+        "from opentelemetry.instrumentation.utils import suppress_instrumentation\n"
+        "def two(inner: object) -> int:\n"
+        "    with suppress_instrumentation():\n        return inner.execute(['one'], inputs={'x': 1})['one']\n"
+    )
+    run(outer, "two", inner=inner)
+    assert [span.name for span in telemetry.spans()] == ["hamilton.node", "hamilton.graph", "pipeline.execute"]
+    telemetry.reset()
+    with suppress_instrumentation():
+        inner.execute(["one"], inputs={"x": 1})
+    assert telemetry.spans() == []
+
+
 def test_error_in_stage_is_counted_under_it(instrumented: Any, telemetry: Any, make_module: Any) -> None:
     """An error in a stage's node is counted under that stage, also when a span within it is the first to tell it."""
     module = make_module(
@@ -200,15 +232,15 @@ def test_async_nodes(instrumented: Any, telemetry: Any, span_tree: Any, by_node:
         built = await build_async(module)
         await asyncio.gather(*(built.execute(["both"], inputs={"x": 1}) for _ in range(3)))
 
-    began = time.perf_counter()
     asyncio.run(runs())
-    assert time.perf_counter() - began < 0.3
     nodes: list[Any] = [
         ("hamilton.node both", []),
         ("hamilton.node left", [("in left", [])]),
         ("hamilton.node right", [("in right", [])]),
     ]
     assert span_tree(telemetry.spans()) == [("pipeline.execute", [("hamilton.graph", nodes)])] * 3
+    waiting = [span for span in telemetry.spans("hamilton.node") if span.attributes["node_name"] != "both"]
+    assert max(span.start_time for span in waiting) < min(span.end_time for span in waiting)
     left, pipelines = by_node(telemetry.spans())["left"], telemetry.spans("pipeline.execute")
     assert left.end_time - left.start_time >= 50_000_000
     assert left.links[0].context in [span.context for span in pipelines]
@@ -232,6 +264,31 @@ def test_async_cancellation(instrumented: Any, telemetry: Any, make_module: Any)
     spans = telemetry.spans()
     assert sorted(span.name for span in spans) == ["hamilton.graph", "hamilton.node", "pipeline.execute"]
     assert {span.attributes["error.type"] for span in spans} == {"asyncio.exceptions.CancelledError"}
+
+
+@pytest.mark.parametrize("kind", ["node", "stage"])
+def test_abandoned_coroutine(instrumented: Any, telemetry: Any, make_module: Any, caplog: Any, kind: str) -> None:
+    """An execution that nobody awaits to its end has all its spans once it is collected, and says nothing."""
+    module = make_module(
+        "import asyncio\nfrom hamilton.function_modifiers import tag\n"
+        f"@tag(kind='{kind}')\nasync def long(x: int) -> int:\n    await asyncio.sleep(30)\n    return x\n"
+    )
+
+    async def abandon() -> None:
+        built = await build_async(module)
+        asyncio.get_running_loop().create_task(built.execute(["long"], inputs={"x": 1}))
+        await asyncio.sleep(0.05)
+        for task in asyncio.all_tasks():
+            task._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue] # asyncio's own complaint
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(abandon())
+    loop.close()
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    names = ["hamilton.graph", f"hamilton.{kind}", "pipeline.execute"]
+    assert sorted(span.name for span in telemetry.spans()) == names
+    assert context.get_current() == {}
 
 
 def test_cache_hits(instrumented: Any, telemetry: Any, by_node: Any, make_module: Any, tmp_path: Any) -> None:

@@ -14,7 +14,7 @@ from codeanatomy_distro.instrumentation.hamilton.critical_path import critical_p
 from codeanatomy_distro.instrumentation.hamilton.nodes import describe_graph
 from codeanatomy_distro.instrumentation.hamilton.runs import Place, Run, current_place
 from codeanatomy_distro.instrumentation.patching import report_failure
-from codeanatomy_distro.obs.attributes import normalize_attributes
+from codeanatomy_distro.obs.attributes import normalize_attributes, to_text
 from codeanatomy_distro.obs.constants import AttributeName, ScopeName, SpanName
 from codeanatomy_distro.obs.errors import forget_error, record_error
 from codeanatomy_distro.obs.run_context import get_run_id
@@ -56,7 +56,7 @@ class Execution:
             AttributeName.RUN_ID: get_run_id(),
         }
         if isinstance(inputs, Mapping) and inputs.get("repo_root") is not None:  # pyright: ignore[reportUnknownMemberType]
-            described[AttributeName.REPO_ROOT] = str(inputs["repo_root"])  # pyright: ignore[reportUnknownArgumentType]
+            described[AttributeName.REPO_ROOT] = to_text(inputs["repo_root"])  # pyright: ignore[reportUnknownArgumentType]
         forget_error()
         span = get_tracer(ScopeName.PIPELINE).start_span(SpanName.PIPELINE, attributes=normalize_attributes(described))
         self._pipeline = span, context.attach(trace.set_span_in_context(span))
@@ -94,9 +94,14 @@ class Execution:
 
     def end(self, error: BaseException | None = None) -> None:
         """End the spans with the error that ended the execution, if one did, and give the context back."""
+        is_here = True
+        try:
+            current_execution.reset(self._token)
+        except ValueError:  # a coroutine that nobody awaits to its end is closed in a context that has nothing of it
+            is_here = False
         try:
             if self._graph is not None:
-                self._end_run(*self._graph, error)
+                self._end_run(*self._graph, error, is_here=is_here)
         except Exception as failure:  # noqa: BLE001 - ours must not reach the user's program
             report_failure("the end of a graph's span", failure)
         try:
@@ -104,14 +109,20 @@ class Execution:
                 span, token = self._pipeline
                 if error is not None:
                     record_error(span, error)
-                context.detach(token)
+                if is_here:
+                    context.detach(token)
                 span.end()
-            current_execution.reset(self._token)
         except Exception as failure:  # noqa: BLE001
             report_failure("the end of a pipeline's span", failure)
 
     def _end_run(
-        self, span: Span | None, token: Token[Context], place: Token[Place | None], error: BaseException | None
+        self,
+        span: Span | None,
+        token: Token[Context],
+        place: Token[Place | None],
+        error: BaseException | None,
+        *,
+        is_here: bool,
     ) -> None:
         run = self.run
         if run is None:
@@ -126,8 +137,9 @@ class Execution:
             if span is not None and span.is_recording():
                 span.set_attributes(critical_path_attributes(run.timings, time.perf_counter_ns() - self._began))
         finally:
-            current_place.reset(place)
-            context.detach(token)
+            if is_here:
+                current_place.reset(place)
+                context.detach(token)
             if span is not None:
                 span.end()
             run.end()

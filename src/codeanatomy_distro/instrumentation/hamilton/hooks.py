@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hamilton.lifecycle import base
 from opentelemetry import context, trace
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from codeanatomy_distro.instrumentation.hamilton.driver import adapter_sets
 from codeanatomy_distro.instrumentation.hamilton.executions import current_execution
@@ -59,7 +60,7 @@ class _Hook(base.BasePreGraphExecute):
     ) -> None:
         """Begin the telemetry of a run, unless the other hook has done so."""
         del overrides
-        if run_id not in RUNS:
+        if run_id not in RUNS and is_instrumentation_enabled():
             try:
                 _begin_run(run_id, graph, final_vars, inputs, [self, *graph.adapter.adapters])
             except Exception as failure:  # noqa: BLE001 - ours must not reach the user's program
