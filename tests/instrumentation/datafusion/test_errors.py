@@ -30,12 +30,6 @@ def _raising(values: Any) -> Any:
     raise KeyError(message)
 
 
-def _in_polars(frame: Any) -> object:
-    if MAJOR < 50:
-        pytest.skip("polars takes no DataFrame of this release")
-    return pytest.importorskip("polars").DataFrame(frame)
-
-
 DIVISION = "select 1 / (a - a) from (values (1)) as t(a)"
 FAULTS: dict[str, tuple[Callable[[Any], object], str]] = {
     "parse": (lambda c: c.sql("selec 1"), "datafusion.SQL"),
@@ -77,22 +71,67 @@ def test_a_fault_is_the_users_as_without_us(name: str, instrument: Any, telemetr
     assert sum(point.data.value for point in telemetry.metrics("codeanatomy.error.count")) == 1
 
 
-@pytest.mark.parametrize("consumer", ["pyarrow", "polars"])
-def test_a_failing_arrow_stream_names_the_engines_error(consumer: str, instrument: Any, telemetry: Any) -> None:
-    """The consumer's exception is of the same type and has the engine's text in it, and the span is an error."""
-    read = pa.table if consumer == "pyarrow" else _in_polars
-    frame = datafusion.SessionContext().sql(DIVISION)
-    with pytest.raises(Exception) as bare:  # noqa: PT011 - whichever it is, it is compared
-        read(frame)
-    instrument("full")
-    telemetry.reset()
-    with pytest.raises(type(bare.value)) as caught:
-        read(frame)
-    engines = "Arrow error: Divide by zero error"
-    assert engines in str(bare.value)
-    assert engines in str(caught.value)
+def _in_pandas(frame: Any) -> object:
+    return pytest.importorskip("pandas", "3").DataFrame.from_arrow(frame)
+
+
+# An Arrow stream's consumers, and what fails in the midst of one: at the second of its batches at the earliest.
+CONSUMERS: dict[str, Callable[[Any], object]] = {
+    "pyarrow": pa.table,
+    "a reader": lambda frame: list(pa.RecordBatchReader.from_stream(frame)),
+    "polars": lambda frame: pytest.importorskip("polars").DataFrame(frame),
+    "duckdb": lambda frame: pytest.importorskip("duckdb").sql("select * from frame").fetchall(),
+    "pandas": _in_pandas,
+}
+LATE: dict[str, tuple[str, str]] = {
+    "division": ("select 1 / (a - 50) from parts", "datafusion.ArrowError"),
+    "cast": ("select cast(arrow_cast(a, 'Utf8') || case when a > 50 then 'x' else '' end as int) from parts",
+             "datafusion.ArrowError"),
+    "function": ("select raising(a) from parts", "KeyError"),
+    "on the engine's threads": ("select b, sum(raising(a)) from parts group by b", "KeyError"),
+}  # fmt: skip
+
+
+def _late(query: str, partitions: int) -> Any:
+    context = datafusion.SessionContext(datafusion.SessionConfig().with_target_partitions(partitions))
+    context.register_udf(udf(_raising_late, [pa.int64()], pa.int64(), "volatile", name="raising"))
+    parts = [pa.record_batch({"a": list(range(begin, begin + 10)), "b": ["x"] * 10}) for begin in range(0, 80, 10)]
+    context.register_record_batches("parts", [parts])
+    return context.sql(query)
+
+
+def _raising_late(values: Any) -> Any:
+    return _raising(values) if values[0].as_py() >= 50 else values
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+@pytest.mark.parametrize("fault", LATE)
+def test_a_late_error_of_an_arrow_stream_is_the_engines(
+    fault: str, consumer: str, instrument: Any, telemetry: Any, capfd: Any
+) -> None:
+    """The consumer's exception has its type and the engine's whole text, after pyarrow's word for it and no more."""
+    if MAJOR < 51:
+        pytest.skip("executes when it is asked for")
+    query, kind = LATE[fault]
+    partitions, read = 2 if "threads" in fault else 1, CONSUMERS[consumer]
+    told: list[BaseException] = []
+    for _ in range(2):
+        frame = _late(query, partitions)
+        telemetry.reset()
+        with pytest.raises(Exception, match="External error: ") as caught:
+            read(frame)
+        told.append(caught.value)
+        if len(told) == 1:
+            instrument("full")
+    assert type(told[1]) is type(told[0])
+    assert str(told[1]) == str(told[0]).replace("External error: ", "Invalid: External error: ", 1)
     span = telemetry.span("datafusion.execute")
-    assert span.attributes["error.type"] == "datafusion.ArrowError"
+    assert span.attributes["error.type"] == kind
+    assert span.attributes["datafusion.stream.end"] == "error"
+    assert span.attributes["datafusion.stream.rows"] == (0 if "threads" in fault else 50)
+    assert span.status.description == f"ArrowInvalid: External error: {str(told[0]).partition('External error: ')[2]}"
+    assert sum(point.data.value for point in telemetry.metrics("codeanatomy.error.count")) == 1
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_interrupted_query_is_told(case: Any, telemetry: Any) -> None:

@@ -170,6 +170,41 @@ def test_requested_schema_is_honoured(numbers: Any) -> None:
     assert reader.read_all().num_rows == 80
 
 
+def test_a_type_that_pyarrow_cannot_read_still_reaches_its_consumer(instrumented: Any, caplog: Any) -> None:
+    """A consumer that knows a type which this pyarrow doesn't gets the engine's own stream, and we say so."""
+    if int(datafusion.__version__.split(".")[0]) < 51:
+        pytest.skip("executes when it is asked for")
+    duckdb = pytest.importorskip("duckdb")
+    unreadable: list[bool] = []
+
+    class Odd(pa.ExtensionType):
+        def __init__(self) -> None:
+            super().__init__(pa.int64(), "codeanatomy.odd")
+
+        def __arrow_ext_serialize__(self) -> bytes:
+            return b""
+
+        @classmethod
+        def __arrow_ext_deserialize__(cls, storage: Any, serialized: Any) -> Any:
+            if unreadable:
+                message = "as of an unknown type"
+                raise ValueError(message)
+            return cls()
+
+    pa.register_extension_type(Odd())
+    try:
+        odd = pa.ExtensionArray.from_storage(Odd(), pa.array([1, 2]))
+        context = datafusion.SessionContext()
+        context.register_record_batches("odds", [[pa.record_batch({"a": odd})]])
+        frame = context.sql("select a from odds")
+        unreadable.append(True)
+        assert duckdb.sql("select a from frame").fetchall() == [(1,), (2,)]
+        del frame
+    finally:
+        pa.unregister_extension_type("codeanatomy.odd")
+    assert {record.levelname for record in caplog.records} <= {"WARNING"}
+
+
 def test_a_stream_passes_for_the_engines_own(numbers: Any) -> None:
     """What `execute_stream` gives is still an instance of the engine's classes, outside and inside."""
     stream = _stream(numbers)

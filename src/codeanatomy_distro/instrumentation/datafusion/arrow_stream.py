@@ -27,6 +27,8 @@ __all__ = ["ArrowExecute", "ObservedReader", "observing_arrow_stream", "observin
 _read_by_engine: ContextVar[list[StreamSpan] | None] = ContextVar("codeanatomy_datafusion_read", default=None)
 
 _METHOD = "__arrow_c_stream__"
+_END_OF_TEXT = "\0"
+"""Ends an error's text: pyarrow puts a traceback of ours behind it, and hands all of it on as C does, up to here."""
 
 
 class _Export:
@@ -90,21 +92,29 @@ class ObservedReader:
     def __next__(self) -> Raw:
         span = self._begun()
         if span is None:
-            return self._reader.read_next_batch()
+            return self._read()
         forget_error()
         token = context.attach(span.operation.context)
         try:
-            batch = self._reader.read_next_batch()
+            batch = self._read(span)
         except StopIteration:
             span.part_ended(EXHAUSTED)
-            raise
-        except BaseException as error:
-            span.part_ended(FAILED, error)
             raise
         finally:
             context.detach(token)
         span.pulled(batch.num_rows)
         return batch
+
+    def _read(self, span: StreamSpan | None = None) -> Raw:
+        try:
+            return self._reader.read_next_batch()
+        except StopIteration:
+            raise
+        except BaseException as error:
+            if span is not None:
+                span.part_ended(FAILED, error)
+            error.args = (f"{error}{_END_OF_TEXT}",)
+            raise
 
     def _begun(self) -> StreamSpan | None:
         if self._span is None:
@@ -145,7 +155,11 @@ def observing_arrow_stream(options: Options) -> Callable[[Callable[..., Any]], C
             if opened is not None:
                 _open_for_engine(opened, request)
                 return capsule
-            return _observed_capsule(capsule, request)
+            try:
+                return _observed_capsule(capsule, request)
+            except Exception as ours:  # noqa: BLE001 - a type that this pyarrow can't read, and the consumer may
+                report_failure(_METHOD, ours)
+                return original(self, *args, **kwargs)  # another stream: nobody has pulled from the first
 
         return observed
 
