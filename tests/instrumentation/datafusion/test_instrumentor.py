@@ -6,11 +6,13 @@ import inspect
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from opentelemetry import trace
 
+import codeanatomy_distro
 from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
 
 datafusion: Any = pytest.importorskip("datafusion")
@@ -47,6 +49,8 @@ def _attributes() -> dict[tuple[str, str], Any]:
         "WindowUDF": datafusion.WindowUDF,
         "Serde": internal.substrait.Serde,
         "Consumer": internal.substrait.Consumer,
+        "_internal.LogicalPlan": internal.LogicalPlan,
+        "Catalog": datafusion.catalog.Catalog,
     }  # fmt: skip
     found: dict[tuple[str, str], Any] = {}
     for label, owner in owners.items():
@@ -96,6 +100,29 @@ def test_a_replacement_looks_like_its_original(instrumented: Any) -> None:
     assert pickle.loads(pickle.dumps(datafusion.DataFrame.collect)) is datafusion.DataFrame.collect
     raw = datafusion._internal.DataFrame.collect
     assert pickle.loads(pickle.dumps(raw)) is raw
+
+
+def test_warnings_still_name_the_users_line(instrumented: Any, tmp_path: Path) -> None:
+    """No function of ours stands between the user and a method that warns its caller: the warning names the user."""
+    home = str(Path(codeanatomy_distro.__file__).parent)
+    functions = [
+        value
+        for (owner, _), value in _attributes().items()
+        if owner in {"DataFrame", "SessionContext"}
+        if inspect.isfunction(value) and value.__code__.co_filename.startswith(home)
+    ]
+    assert len(functions) > 20
+    assert [
+        each.__name__
+        for each in functions
+        if hasattr(each, "__deprecated__") or "warn" in inspect.getsource(inspect.unwrap(each))
+    ] == []
+    options: Any = getattr(datafusion, "CsvReadOptions", None)
+    if options is not None:
+        (tmp_path / "file.csv").write_text("a\n1\n")
+        with pytest.warns(UserWarning) as caught:  # noqa: PT030 - of which line is what counts
+            datafusion.SessionContext().read_csv(tmp_path / "file.csv", options=options(), has_header=False)
+        assert [each.filename for each in caught] == [__file__]
 
 
 def test_subclasses_and_unbound_calls_are_seen(case: Any, executions: Any) -> None:

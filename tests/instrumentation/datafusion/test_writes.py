@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 datafusion: Any = pytest.importorskip("datafusion")
 pa: Any = pytest.importorskip("pyarrow")
@@ -165,6 +166,45 @@ def test_the_namespace_is_the_sessions(case: Any, telemetry: Any) -> None:
     case.context.table("numbers").collect()
     told = [span.attributes.get("db.namespace") for span in telemetry.spans()]
     assert told == [*["lake|raw"] * 4, *["lake|clean"] * 2, *["datafusion|public"] * 2]
+
+
+# What makes a DataFrame of a session, or of another DataFrame.
+DERIVED: dict[str, Callable[[Any, Any], Any]] = {
+    "select": lambda context, frame: frame.select("a"),
+    "filter": lambda context, frame: frame.filter(datafusion.col("a") > datafusion.lit(1)),
+    "a column": lambda context, frame: frame["a"],
+    "aggregate": lambda context, frame: frame.aggregate(
+        [datafusion.col("b")], [datafusion.functions.sum(datafusion.col("a"))]
+    ),
+    "join": lambda context, frame: frame.join(context.from_pydict({"b": [1]}), on="b"),
+    "union": lambda context, frame: context.from_pydict({"a": [1], "b": [1]}).union(frame),
+    "cache": lambda context, frame: frame.cache(),
+    "tail": lambda context, frame: frame.tail(1),
+    "transform": lambda context, frame: frame.transform(datafusion.DataFrame.limit, 1),
+    "many": lambda context, frame: frame.sort(datafusion.col("a").sort()).limit(3).distinct().select("b"),
+    "of sql": lambda context, frame: context.sql("select a from facts").limit(1),
+    "of a table": lambda context, frame: context.table("facts").limit(1),
+    "of batches": lambda context, frame: context.create_dataframe([[pa.record_batch({"a": [1]})]]),
+    "of a plan": lambda context, frame: context.create_dataframe_from_logical_plan(frame.logical_plan()).limit(1),
+}
+
+
+@pytest.mark.parametrize("how", DERIVED)
+def test_a_frame_made_of_another_keeps_the_namespace(
+    how: str, instrumented: Any, telemetry: Any, tmp_path: Path
+) -> None:
+    """`db.namespace` is that of the session, whatever methods made the DataFrame, and goes on when the session goes."""
+    context = datafusion.SessionContext(datafusion.SessionConfig().with_default_catalog_and_schema("lake", "raw"))
+    other = datafusion.SessionContext().from_pydict({"a": [1]})
+    frame = DERIVED[how](context, context.from_pydict({"a": [1, 2], "b": [1, 1]}, name="facts"))
+    context.sql("set datafusion.catalog.default_schema = 'clean'")
+    del context
+    telemetry.reset()
+    frame.collect()
+    other.limit(1).count()
+    frame.write_csv(str(tmp_path / "files"))
+    told = [span.attributes.get("db.namespace") for span in telemetry.spans()]
+    assert told == ["lake|raw", "datafusion|public", "lake|raw"]
 
 
 def _inserted(case: Any, method: str) -> Any:

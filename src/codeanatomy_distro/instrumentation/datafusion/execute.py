@@ -11,6 +11,7 @@ from opentelemetry.context import detach
 from codeanatomy_distro.instrumentation.datafusion.calls import QUERY, call_under_way, keep_query, take_call
 from codeanatomy_distro.instrumentation.datafusion.finished import tell_figures
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
+from codeanatomy_distro.instrumentation.datafusion.namespaces import namespace_of_frame
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.outputs import record_inserted
 from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
@@ -41,8 +42,9 @@ def query_and_method(frame: Raw, method: str) -> tuple[Query, str]:
     return call[1].__dict__.get(QUERY) or _planned_query(frame, call[1]), call[0]
 
 
-def _planned_query(frame: Raw, owner: object) -> Query:
-    query = query_of_plan(read_plan(frame.logical_plan()), "dataframe")
+def _planned_query(frame: Raw, owner: Raw) -> Query:
+    namespace = None if owner is None else namespace_of_frame(owner)
+    query = query_of_plan(read_plan(frame.logical_plan()), "dataframe", namespace)
     keep_query(owner, query)
     return query
 

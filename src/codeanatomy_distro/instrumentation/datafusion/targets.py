@@ -18,6 +18,7 @@ from codeanatomy_distro.instrumentation.datafusion.compile import Compiler
 from codeanatomy_distro.instrumentation.datafusion.datasets import noting_location
 from codeanatomy_distro.instrumentation.datafusion.execute import Executor
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_waiting
+from codeanatomy_distro.instrumentation.datafusion.namespaces import inheriting_namespace
 from codeanatomy_distro.instrumentation.datafusion.operation import observing, observing_static
 from codeanatomy_distro.instrumentation.datafusion.plan_mask import PlanMask
 from codeanatomy_distro.instrumentation.datafusion.rendering import rendering
@@ -75,9 +76,10 @@ _REGISTERS: Final = (
 )  # fmt: skip
 
 _CARRIED_BY_CONTEXT: Final = (
-    "sql", "sql_with_options", "table", *_READS, "read_batch", "read_empty", "create_dataframe_from_logical_plan",
+    "sql", "sql_with_options", "table", "read_batch", "read_empty", "create_dataframe_from_logical_plan",
     "execute_logical_plan", "execute",
 )  # fmt: skip
+"""Not the methods that have one name on both classes and let nothing be kept: `read_csv` warns its caller."""
 _CARRIED_BY_FRAME: Final = (
     *_KEEPS_PLAN, *_KEEPS_NONE, *_RENDERS, *_STREAMS, *_WRITES, "tail", "__iter__", "__aiter__", "explain", "into_view",
     "__arrow_c_stream__",
@@ -105,6 +107,8 @@ def _major(module: Raw) -> int:
 
 
 def _of_wrappers(module: Raw, options: Options) -> Iterator[Target]:
+    # The first, for it looks at `sql` as it was.
+    yield Target(module.DataFrame, "__init__", plain=inheriting_namespace(module.SessionContext, module.DataFrame))
     for name in _CARRIED_BY_CONTEXT:
         yield Target(module.SessionContext, name, plain=carrying_from_context(name))
     for name in _CARRIED_BY_FRAME:

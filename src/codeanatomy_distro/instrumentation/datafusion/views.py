@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro.instrumentation.datafusion.calls import call_under_way, take_call
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
-from codeanatomy_distro.instrumentation.datafusion.namespaces import namespace_of
+from codeanatomy_distro.instrumentation.datafusion.namespaces import namespace_of, namespace_of_frame
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.outputs import record_frame
 from codeanatomy_distro.instrumentation.datafusion.query import Query
@@ -64,7 +64,9 @@ class Viewer:
         if call is not None and call[0] != "into_view":
             return None
         take_call()
-        return WriteView(self.options, Query("dataframe", "CREATE VIEW"), "into_view", current, owner)
+        namespace = None if call is None else namespace_of_frame(call[1])
+        query = Query("dataframe", "CREATE VIEW", namespace=namespace)
+        return WriteView(self.options, query, "into_view", current, owner)
 
     def register_view(
         self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context
