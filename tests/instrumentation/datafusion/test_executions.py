@@ -285,6 +285,53 @@ def test_create_table_as_executes_inside_sql(case: Any, executions: Any, telemet
     assert case.tally.calls == before > 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select a into copied from numbers where tally(a)",
+        "create or replace table copied as (select tally(a) as a from numbers)",
+    ],
+)
+def test_other_words_for_create_table_as(text: str, case: Any, executions: Any, telemetry: Any) -> None:
+    """SELECT INTO and a query in parentheses run inside `sql` as CREATE TABLE AS does, and tell the table."""
+    executions()
+    case.context.sql(text)
+    assert telemetry.span("datafusion.execute").attributes["db.collection.name"] == "copied"
+    assert executions() == ["sql"]
+    assert case.tally.calls > 0
+
+
+def test_a_statement_runs_where_its_plan_is_executed(case: Any, executions: Any) -> None:
+    """The plan of a CREATE TABLE AS executes in `execute_logical_plan`, and not where it is made into a DataFrame."""
+    explained = case.context.sql("explain create table copied as select a from numbers where tally(a)")
+    plan = explained.logical_plan().inputs()[0]
+    executions()
+    case.context.create_dataframe_from_logical_plan(plan)
+    assert (executions(), case.tally.calls) == ([], 0)
+    if hasattr(case.context, "execute_logical_plan"):
+        case.context.execute_logical_plan(plan)
+        assert executions() == ["execute_logical_plan"]
+        assert case.tally.calls > 0
+
+
+def test_a_prepared_statement_is_told_as_what_it_runs(case: Any, executions: Any, telemetry: Any) -> None:
+    """EXECUTE of a prepared INSERT is a write to its table, EXECUTE of a SELECT an execution over its own."""
+    case.context.register_record_batches("target", [[pa.record_batch([pa.array([], pa.int64())], names=["a"])]])
+    case.context.sql("prepare ins as insert into target select a from numbers where tally(a)")
+    case.context.sql("prepare sel(bigint) as select a from numbers where a > $1 and tally(a)")
+    inserting, selecting = case.context.sql("execute ins"), case.context.sql("execute sel(7)")
+    if "Execute" in selecting.logical_plan().display_indent():
+        pytest.skip("runs no prepared statement in this release")
+    executions()
+    inserting.collect()
+    selecting.collect()
+    told = [(span.name, span.attributes) for span in telemetry.spans()]
+    assert [name for name, _ in told] == ["datafusion.write", "datafusion.execute"]
+    assert [each["db.collection.name"] for _, each in told] == ["target", "numbers"]
+    assert [each["db.query.text"] for _, each in told] == ["execute ins", "execute sel(?)"]
+    assert [each["datafusion.plan_kind"] for _, each in told] == ["sql", "sql"]
+
+
 def test_explain_analyze_executes(case: Any, executions: Any) -> None:
     """`explain` is an execution when it analyses, and none when it doesn't."""
     executions()

@@ -189,12 +189,15 @@ def test_a_failing_span_processor_is_not_the_users(instrument: Any, monkeypatch:
 
 
 def test_a_call_without_its_arguments_fails_as_without_us(case: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """A call that lacks arguments has Python's own error, and nothing is said of it."""
+    """A call that lacks arguments, or has odd ones, has Python's own error, and nothing is said of it."""
     if not hasattr(case.context, "register_view"):
         pytest.skip("not in this release")
     for name in ("register_view", "table", "sql"):
         with pytest.raises(TypeError, match="missing"):
             getattr(case.context, name)()
+    for odd in (41, None, b"select 1", ["select 1"]):
+        with pytest.raises(TypeError, match=r"str|argument"):
+            case.context.sql(odd)
     assert caplog.records == []
 
 

@@ -24,11 +24,30 @@ from codeanatomy_distro.instrumentation.datafusion.sql_tokens import mask, token
         ('select "a 1", t1.b2 from t1', 'select "a 1", t1.b2 from t1'),
         ("select 'open secret", "select ?"),
         ("values (1, 'a'), (2, 'b')", "values (?), (?)"),
+        ("select 'it\\'s secret', b from t", "select ?"),
+        ("select '''one's secret''', b from t", "select ?"),
+        (
+            "select a from t where a like '!%' escape '\\' and b = 1",
+            "select a from t where a like ? escape ? and b = ?",
+        ),
+        (
+            "select a from t where d > date '2020-01-01' and n in (-1, 'x')",
+            "select a from t where d > date ? and n in (-?)",
+        ),
     ],
 )
 def test_literals_are_masked(text: str, masked: str) -> None:
     """Strings, numbers and comments go; names, placeholders and signs stay."""
     assert mask(tokenize(text)) == masked
+
+
+@pytest.mark.parametrize("text", ["set a.key = secret", "SET a.key TO 'secret'", "set a.key = true, b = secret"])
+def test_what_a_setting_is_set_to_is_masked(text: str) -> None:
+    """The value of a setting goes, however it is written."""
+    masked = read_statement(text).masked
+    assert "a.key" in masked
+    assert masked.endswith(" ?")
+    assert "secret" not in masked
 
 
 @given(st.text())
@@ -56,6 +75,11 @@ def test_a_literal_never_survives(secret: str) -> None:
         ("copy t to 'x.csv'", "COPY", ("t",), None),
         ("select * from generate_series(1, 2)", "SELECT", (), None),
         ("explain analyze select * from t", "EXPLAIN", ("t",), None),
+        ("explain analyze verbose insert into t select * from u", "EXPLAIN", ("u",), "t"),
+        ("((select * from t) union (select * from u))", "SELECT", ("t", "u"), None),
+        ("from t select a", "SELECT", ("t",), None),
+        ("select a into t from u", "SELECT", ("u",), "t"),
+        ('create table a."B ""c""" as select 1', "CREATE", (), 'a.B "c"'),
     ],
 )
 def test_verbs_and_tables_are_found(text: str, operation: str, tables: tuple[str, ...], target: str | None) -> None:
@@ -82,6 +106,31 @@ def test_reading_takes_time_in_proportion(piece: str) -> None:
 def test_a_destination_is_one_of_a_few_words(stored: str | None, location: str | None, word: str) -> None:
     """The kind of a destination is a word of a small set, whatever the location is called."""
     assert format_of(stored, location) == word
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("FilterExec: name@1 = jane.doe@163.com", "FilterExec: name@1 = ?.?@?"),
+        ("FilterExec: name@1 = projection=[jane]", "FilterExec: name@1 = projection=[?]"),
+        (
+            "DataSourceExec: projection=[a, name], predicate=name@1 = projection=[jane]",
+            "DataSourceExec: projection=[a, name], predicate=name@1 = projection=[?]",
+        ),
+        ("DataSourceExec: projection=[a, jane, doe as k]", "DataSourceExec: projection=[? as ?]"),
+        (
+            "DataSourceExec: projection=[a, concat(name@1, jane) as k]",
+            "DataSourceExec: projection=[?, concat(name@1, ?) as ?]",
+        ),
+        (
+            "DatasetExec: number_of_fragments=1, filter_expr=(name == 5), projection=[name]",
+            "DatasetExec: number_of_fragments=1, filter_expr=(name == ?), projection=[name]",
+        ),
+    ],
+)
+def test_what_looks_like_a_column_is_one(text: str, told: str) -> None:
+    """A literal that reads like a column or a list of columns is masked; a scan's own columns are told."""
+    assert PlanMask(["concat"]).mask((text,), [])[0] == told
 
 
 @given(st.text(alphabet="abcdefgh ,()'\"=<>", min_size=3, max_size=40).filter(lambda text: text.strip(" ,()'\"=<>")))

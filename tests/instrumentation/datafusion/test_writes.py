@@ -60,6 +60,23 @@ def test_each_run_of_copy_and_insert_is_a_write(writing: Any, telemetry: Any) ->
     assert _points(telemetry, "codeanatomy.datafusion.write.duration") == {("csv", "ok"): 1, ("table", "ok"): 2}
 
 
+def test_explain_analyze_of_a_write_is_a_write(writing: Any, telemetry: Any) -> None:
+    """EXPLAIN ANALYZE of an INSERT or a COPY writes: it is a write, each time; EXPLAIN alone is none."""
+    place = writing.folder / "copied.json"
+    insert = writing.context.sql("explain analyze insert into target select a from numbers")
+    copy = writing.context.sql(f"explain analyze verbose copy numbers to '{place}'")
+    plain = writing.context.sql("explain insert into target select a from numbers")
+    telemetry.reset()
+    for frame in (insert, copy, plain):
+        frame.collect()
+    assert [span.name for span in telemetry.spans()] == ["datafusion.write", "datafusion.write", "datafusion.execute"]
+    told = [span.attributes for span in telemetry.spans()]
+    assert [each["db.operation.name"] for each in told] == ["EXPLAIN"] * 3
+    assert [each.get("datafusion.write.destination") for each in told] == ["table", "json", None]
+    assert place.exists()
+    assert writing.context.sql("select count(*) as n from target").to_pydict() == {"n": [100]}
+
+
 def test_views_are_told(writing: Any, telemetry: Any) -> None:
     """CREATE VIEW, register_view and into_view make a view span each, and no execution."""
     writing.context.sql("create view one as select * from numbers")
@@ -211,6 +228,13 @@ def _inserted(case: Any, method: str) -> Any:
     return getattr(case.context.sql("insert into target select a from numbers where a < 7"), method)()
 
 
+def _plan_of_create(case: Any) -> Any:
+    if not hasattr(case.context, "execute_logical_plan"):
+        pytest.skip("not in this release")
+    explained = case.context.sql('explain create table "My T" as select a from numbers')
+    return case.context.execute_logical_plan(explained.logical_plan().inputs()[0])
+
+
 NAMED: dict[str, tuple[Callable[[Any], object], str, int | None]] = {
     "write_table": (lambda c: c.frame.select("a").write_table("target"), "target", None),
     "insert": (lambda c: _inserted(c, "collect"), "target", 7),
@@ -222,12 +246,16 @@ NAMED: dict[str, tuple[Callable[[Any], object], str, int | None]] = {
     "insert, shown": (lambda c: _inserted(c, "show"), "target", None),
     "create table as": (lambda c: c.context.sql("create table made as select a from numbers"), "made", None),
     "create view": (lambda c: c.context.sql("create view seen as select a from numbers"), "seen", None),
+    "quoted": (lambda c: c.context.sql('create table "My ""T""" as select a from numbers'), 'My "T"', None),
+    "quoted dot": (lambda c: c.context.sql('create view public."V.w" as select a from numbers'), "public.V.w", None),
+    "select into": (lambda c: c.context.sql('select a into "Into" from numbers'), "Into", None),
+    "plan": (_plan_of_create, "My T", None),
     "register_view": (lambda c: c.context.register_view("shown", c.frame.select("a")), "shown", None),
 }
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_named_outputs_tell_their_size(name: str, writing: Any, telemetry: Any) -> None:
+def test_named_outputs_tell_their_size(name: str, writing: Any, telemetry: Any, caplog: Any) -> None:
     """A table or view that is written or made tells its columns, and the rows where the engine tells them."""
     write, dataset, rows = NAMED[name]
     if (name == "register_view" and int(datafusion.__version__.split(".")[0]) < 50) or (
@@ -238,6 +266,7 @@ def test_named_outputs_tell_their_size(name: str, writing: Any, telemetry: Any) 
     told = {point.name: point.data.value for point in telemetry.metrics() if point.attributes.get("dataset") == dataset}
     wanted = {"codeanatomy.dataset.columns": 1}
     assert told == (wanted if rows is None else {**wanted, "codeanatomy.dataset.rows": rows})
+    assert caplog.records == []
 
 
 def test_a_catalog_of_the_programs_own_is_not_asked(instrument: Any, telemetry: Any) -> None:

@@ -85,11 +85,11 @@ class Compile(Operation):
         try:
             query = self.query
             if self.call is not None:
-                self.call[2] = query
+                self.call[2] = _prepared(query, result) if query.is_prepared else query
             if self.work is not None:
                 self.work.finish(None)
-                if query.target is not None:
-                    record_made(self.options, self.owner, query.target)
+                if query.target is not None and query.reference is not None:
+                    record_made(self.options, self.owner, query.target, query.reference)
             if query.registers:
                 remember_location(*query.registers)
             if query.is_setting and self.call is not None:
@@ -112,6 +112,13 @@ class Compile(Operation):
         super().fail(error)
 
 
+def _prepared(query: Query, frame: Raw) -> Query:
+    """Return the query that an EXECUTE runs, as its plan tells it, and as the EXECUTE is written."""
+    told = [query.attributes.get(name) for name in ("db.namespace", "db.query.text")]
+    namespace, text = (value if isinstance(value, str) else None for value in told)
+    return query_of_plan(read_plan(frame.logical_plan()), query.plan_kind, namespace, text)
+
+
 def _namespace_under_way() -> str | None:
     call = call_under_way.get()
     return None if call is None else namespace_of(call[1])
@@ -126,6 +133,8 @@ class Compiler:
     def sql(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
         """Begin ``sql_with_options(query, options, param_values, param_strings)``."""
         text = args[0] if args else kwargs["query"]
+        if not isinstance(text, str):
+            text = ""  # the engine refuses it
         values = kwargs.get("param_values") or (args[2:3] and args[2])
         call = call_under_way.get()
         namespace = None
@@ -144,12 +153,14 @@ class Compiler:
         query = Query("dataframe", "SELECT", (str(name),), namespace=_namespace_under_way())
         return self._begin(query, "table", owner, current)
 
-    def plan(self, method: str) -> Callable[..., Compile]:
-        """Return what begins `method`, whose first argument is a logical plan."""
+    def plan(self, method: str, *, runs: bool) -> Callable[..., Compile]:
+        """Return what begins `method`, whose first argument is a logical plan; `runs` if it does a statement's work."""
 
         def begin(owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
             plan = args[0] if args else kwargs["plan"]
             query = query_of_plan(read_plan(plan), "logical_plan", _namespace_under_way())
+            if not runs:
+                query.makes_table = query.makes_view = False
             return self._begin(query, method, owner, current)
 
         return begin

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import logging
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry import context
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["record_frame", "record_inserted", "record_made"]
 
-_COUNT = "count"
+_logger: Final = logging.getLogger(__name__)
+
+_COUNT: Final = "count"
 
 
 def record_inserted(options: Options, query: Query, frame: Raw, result: Raw) -> None:
@@ -29,16 +32,21 @@ def record_frame(options: Options, name: str, frame: Raw) -> None:
     record_dataset(options, name, columns=len(frame.schema()))
 
 
-def record_made(options: Options, owner: Raw, name: str) -> None:
+def record_made(options: Options, owner: Raw, name: str, reference: str) -> None:
     """Record the columns of the table or view `name` that a statement made in the session `owner`.
 
-    Its result tells nothing, so that the session is asked, unless a catalog of the user's own would have to answer.
+    Its result tells nothing, so that the session is asked for `reference`, the name as SQL writes it, unless a catalog
+    of the user's own would have to answer. What another thread has dropped by now is left out.
     """
     if options.has_own_catalogs:
         return
     token = context.attach(context.set_value("suppress_instrumentation", True))  # noqa: FBT003 - the value is all it takes
     try:
-        record_dataset(options, name, columns=len(owner.table(name).schema()))
+        columns = len(owner.table(reference).schema())
+    except Exception as gone:  # noqa: BLE001 - the engine's, of a class that differs from release to release
+        _logger.debug("The engine knows no %s: %s", name, gone)
+    else:
+        record_dataset(options, name, columns=columns)
     finally:
         context.detach(token)
 

@@ -16,7 +16,7 @@ __all__ = ["PlanMask"]
 
 _PIECE: Final = re.compile(
     r"""
-      (?P<column>\w*@\d+)
+      (?P<column>(?<![\w.@+-])\w*@\d+(?![\w.@-]))
     | (?P<fixed>\b(?:fetch|skip|partitions|input_partitions|number_of_fragments|batch_size)=\d+
         |\{\d+\ groups?\}|\b(?:RoundRobinBatch|UnknownPartitioning)\(\d+\))
     | (?P<quoted>"(?:[^"]|"")*(?:"|\Z)|'(?:[^']|'')*(?:'|\Z))
@@ -27,8 +27,11 @@ _PIECE: Final = re.compile(
     re.VERBOSE,
 )
 _NAME: Final = re.compile(r"\A\w*")
-_COLUMN: Final = re.compile(r"(\w+)@\d+")
-_PROJECTION: Final = re.compile(r"projection=\[([^\]]*)\]")
+_COLUMN: Final = re.compile(r"(?<![\w.@+-])(\w+)@\d+(?![\w.@-])")
+"""A column as the engine refers to it, ``name@1``; not a part of something longer, as an address of mail has it."""
+_PROJECTION: Final = re.compile(r"(?:DataSourceExec: (?:(?!predicate=).)*?|DatasetExec: .*)\bprojection=\[([^\]]*)\]")
+_PLAIN: Final = re.compile(r"\w+(?:, \w+)*")
+"""A scan's list of columns; one that is computed may be a literal, and any before it a part of one."""
 _FILE_GROUPS: Final = re.compile(r"file_groups=\{(\d+ groups?): \[\[.*?\]\]\}", re.DOTALL)
 _REPEATED: Final = re.compile(r"\?(?:[ ,]+\?)+")
 _LONGEST: Final = 2048
@@ -84,8 +87,8 @@ class PlanMask:
             known.update(table.split("."))
         for text in shortened:
             known.update(_COLUMN.findall(text))
-            for names in _PROJECTION.findall(text):
-                known.update(names.split(", "))
+            if (found := _PROJECTION.match(text)) and _PLAIN.fullmatch(found[1]):
+                known.update(found[1].split(", "))
         known = {name for name in known if name}
         replace = self._replacing(known)
         return tuple(

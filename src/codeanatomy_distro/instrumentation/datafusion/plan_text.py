@@ -15,6 +15,7 @@ _SCAN: Final = re.compile(r"^ *TableScan: (\S+)", re.MULTILINE)
 _COPY: Final = re.compile(r"CopyTo: format=(\S+) output_url=(.*?) options:", re.DOTALL)
 _DML: Final = re.compile(r"Dml: op=\[(.+?)\] table=\[(.*?)\]", re.DOTALL)
 _CREATE: Final = re.compile(r"Create(\w+): ([^\n]+)")
+_REFERENCE: Final = re.compile(r'(?:catalog|schema|table): "((?:[^"\\]|\\.)*)"')
 _VERB_OF_DML: Final = {"Delete": "DELETE", "Update": "UPDATE"}
 
 # Tables that the engine names itself have a new name each time: read_parquet, from_pydict, a DataFrame given to sql().
@@ -23,7 +24,10 @@ _UNNAMED: Final = re.compile(r"\?table\?|c[0-9a-f]{32}|view_[0-9a-f_]{36}")
 
 @dataclass(frozen=True)
 class PlanText:
-    """What the plan's text tells; `tables` are those it reads, `target` the one it writes to."""
+    """What the plan's text tells; `tables` are those it reads, `target` the one it writes to.
+
+    `reference` is the latter in quotes, as SQL must write it.
+    """
 
     operation: str
     tables: tuple[str, ...]
@@ -33,6 +37,7 @@ class PlanText:
     stored_as: str | None = None
     makes_table: bool = False
     makes_view: bool = False
+    reference: str | None = None
 
 
 def read_plan(plan: Raw) -> PlanText:
@@ -48,8 +53,16 @@ def read_plan(plan: Raw) -> PlanText:
         return PlanText(_VERB_OF_DML.get(found[1], "INSERT"), others, target=target, destination="table")
     if found := _CREATE.match(root):
         made = found[1]
-        name = found[2].split()[0].strip('"')
-        return PlanText("CREATE", tables, target=name, makes_table=made == "MemoryTable", makes_view=made == "View")
+        # A table or view is written as Rust writes its reference; a schema or a function by its bare name.
+        names = [re.sub(r"\\(.)", r"\1", name) for name in _REFERENCE.findall(found[2])]
+        return PlanText(
+            "CREATE",
+            tables,
+            target=".".join(names) or found[2].split()[0].strip('"'),
+            makes_table=made == "MemoryTable",
+            makes_view=made == "View",
+            reference=".".join('"{}"'.format(name.replace('"', '""')) for name in names) or None,
+        )
     if root.startswith(("Explain", "Analyze")):
         return PlanText("EXPLAIN", tables)
     return PlanText("SELECT", tables)

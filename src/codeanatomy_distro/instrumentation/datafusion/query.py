@@ -46,9 +46,10 @@ class Query:
 
     `plan_kind` tells how its plan came to be: ``sql``, ``dataframe``, ``logical_plan``, ``substrait`` or
     ``physical_plan``. `destination` is set for what writes: ``parquet``, ``csv``, ``json``, ``table`` and the like;
-    `location` is its path. `datasets` are the tables it reads, and `namespace` that of the session. `is_setting` tells
-    a statement that may change the session itself. Attribute names are those of the stable database conventions; ours
-    begin with ``datafusion.``.
+    `location` is its path, `target` the table that is written or made, and `reference` that as SQL writes it.
+    `datasets` are the tables it reads, and `namespace` that of the session. `is_setting` tells a statement that may
+    change the session itself, `is_prepared` one that runs another. Attribute names are those of the stable database
+    conventions; ours begin with ``datafusion.``.
     """
 
     __slots__ = (
@@ -57,11 +58,13 @@ class Query:
         "datasets",
         "destination",
         "inserts",
+        "is_prepared",
         "is_setting",
         "location",
         "makes_table",
         "makes_view",
         "plan_kind",
+        "reference",
         "registers",
         "span_name",
         "target",
@@ -74,6 +77,7 @@ class Query:
         datasets: tuple[str, ...] = (),
         *,
         target: str | None = None,
+        reference: str | None = None,
         text: str | None = None,
         destination: str | None = None,
         location: str | None = None,
@@ -85,10 +89,12 @@ class Query:
         self.registers = registers
         self.inserts = operation == "INSERT" and destination == "table"
         self.is_setting = operation in _SETTING
+        self.is_prepared = operation == "EXECUTE"
         self.span_name = SpanName.DATAFUSION_EXECUTE if destination is None else SpanName.DATAFUSION_WRITE
         self.plan_kind = plan_kind
         self.datasets = datasets
         self.target = target
+        self.reference = reference
         self.destination = destination
         self.location = location
         self.makes_table = makes_table
@@ -127,18 +133,20 @@ def _shortened(summary: str) -> str:
     return summary[: _LONGEST_SUMMARY + 1].rpartition(" ")[0] or summary[:_LONGEST_SUMMARY]
 
 
-def query_of_plan(plan: PlanText, plan_kind: str, namespace: str | None = None) -> Query:
-    """Return the query that a logical plan describes."""
+def query_of_plan(plan: PlanText, plan_kind: str, namespace: str | None = None, text: str | None = None) -> Query:
+    """Return the query that a logical plan describes, and `text` if it was written as such."""
     return Query(
         plan_kind,
         plan.operation,
         plan.tables,
         target=plan.target,
+        reference=plan.reference,
         destination=format_of(plan.stored_as, plan.location) if plan.operation == "COPY" else plan.destination,
         location=plan.location,
         makes_table=plan.makes_table,
         makes_view=plan.makes_view,
         namespace=namespace,
+        text=text,
     )
 
 
@@ -173,6 +181,7 @@ class QueryReader:
             statement.operation,
             statement.tables,
             target=statement.target,
+            reference=statement.reference,
             text=written,
             destination=_destination(statement),
             location=statement.location,
@@ -186,7 +195,7 @@ class QueryReader:
 
 
 def _destination(statement: Statement) -> str | None:
-    match statement.operation:
+    match statement.runs:
         case "COPY":
             return format_of(statement.stored_as, statement.location)
         case "INSERT" | "UPDATE" | "DELETE":

@@ -10,6 +10,7 @@ from codeanatomy_distro.instrumentation.datafusion.sql_tokens import Token, mask
 __all__ = ["Statement", "read_statement"]
 
 _VERBS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "VALUES"})
+_WRITES: Final = frozenset({"COPY", "INSERT", "UPDATE", "DELETE"})
 _ENDS_FROM: Final = frozenset(
     {
         "SELECT", "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "QUALIFY",
@@ -27,15 +28,18 @@ _IF_EXISTS: Final = ("IF", "NOT", "EXISTS", "TABLE", "INTO", "OVERWRITE")
 class Statement:
     """A statement as its text tells it.
 
-    `operation` is the verb; `words` are the words that open it, in capitals; `tables` are the names it reads and
-    `target` the one that it writes, as written; `location` is the place that a COPY or an external table names;
+    `operation` is the verb, and `runs` the one that does the work: EXPLAIN ANALYZE runs another. `words` are the words
+    that open it, in capitals; `tables` are the names it reads and `target` the one that it writes, `reference` the
+    latter with the quotes that it is written with; `location` is the place that a COPY or an external table names;
     `stored_as` the format given to it; `masked` the text with its literals masked.
     """
 
     operation: str
+    runs: str
     words: tuple[str, ...]
     tables: tuple[str, ...]
     target: str | None
+    reference: str | None
     location: str | None
     stored_as: str | None
     makes_table: bool
@@ -128,7 +132,10 @@ class _Reader:
 
 
 def _bare(token: Token) -> str:
-    return token.text.strip('"`') if token.kind == "name" else token.text
+    if token.kind != "name":
+        return token.text
+    quote = token.text[0]
+    return token.text[1:].removesuffix(quote).replace(quote * 2, quote)
 
 
 def _literal(token: Token) -> str:
@@ -142,35 +149,51 @@ def read_statement(text: str) -> Statement:
     reader.walk()
     words = _opening_words(reader)
     first = words[0] if words else "UNKNOWN"
-    operation, at = first, 0
+    operation, at = "SELECT" if first == "FROM" else first, 0
     if first == "WITH":
         found = [(after, verb) for verb in _VERBS if (after := reader.after(verb))]
         at, operation = min(found, default=(0, "SELECT"))
         at -= 1
-    target = _target(reader, operation, max(at, 0))
-    to = reader.after("TO" if operation == "COPY" else "LOCATION") if operation in {"COPY", "CREATE"} else None
+    runs = operation
+    if words[:2] == ("EXPLAIN", "ANALYZE"):
+        at = next((index for index, word in enumerate(words) if word in _WRITES), 0)
+        runs = words[at]
+    target, reference = _target(reader, runs, max(at, 0))
+    to = reader.after("TO" if runs == "COPY" else "LOCATION") if runs in {"COPY", "CREATE"} else None
     stored = reader.after("STORED", to) if to is not None else None
     stored = stored if stored is not None else (reader.after("STORED") if to is not None else None)
     created = _created(reader) if operation == "CREATE" else None
     return Statement(
         operation=operation,
+        runs=runs,
         words=words,
         tables=tuple(table for table in reader.tables if table not in reader.aside and table != target),
         target=target,
+        reference=reference,
         location=_literal(tokens[to]) if to is not None and to < len(tokens) and tokens[to].is_literal else None,
         stored_as=reader.word(stored + 1).lower() if stored is not None and reader.word(stored) == "AS" else None,
-        makes_table=created == "TABLE" and "EXTERNAL" not in words[:4] and reader.after("AS") is not None,
+        makes_table=(runs == "SELECT" and target is not None)
+        or (created == "TABLE" and "EXTERNAL" not in words[:4] and reader.after("AS") is not None),
         makes_view=created == "VIEW",
-        masked=mask(tokens),
+        masked=mask(_without_value(reader) if operation == "SET" else tokens),
     )
+
+
+def _without_value(reader: _Reader) -> list[Token]:
+    """Return the tokens of a SET with one literal for the value, which may be written as a bare word."""
+    for index, token in enumerate(reader.tokens):
+        if token.text == "=" or reader.upper[index] == "TO":
+            return [*reader.tokens[: index + 1], Token("string", "", spaced=True)]
+    return reader.tokens
 
 
 def _opening_words(reader: _Reader) -> tuple[str, ...]:
     words: list[str] = []
-    for word in reader.upper[:6]:
-        if not word:
+    for index, word in enumerate(reader.upper[:8]):
+        if word:
+            words.append(word)
+        elif words or reader.sign(index) != "(":  # a query may stand in parentheses
             break
-        words.append(word)
     return tuple(words)
 
 
@@ -181,24 +204,27 @@ def _created(reader: _Reader) -> str:
     return reader.word(index)
 
 
-def _target(reader: _Reader, operation: str, at: int) -> str | None:
+def _target(reader: _Reader, operation: str, at: int) -> tuple[str | None, str | None]:
     index = at + 1
     match operation:
         case "CREATE" | "DROP":
             while reader.word(index) in _OF_CREATE:
                 index += 1
             if reader.word(index) not in {"TABLE", "VIEW", "SCHEMA", "DATABASE", "CATALOG"}:
-                return None
+                return None, None
             index += 1
         case "INSERT" | "UPDATE":
             pass
+        case "SELECT" if (into := reader.after("INTO")) is not None:
+            index = into
         case "COPY":
             found, _ = reader.name(index)
             if found is not None:
                 reader.tables[found] = None
-            return None
+            return None, None
         case _:
-            return None
+            return None, None
     while reader.word(index) in _IF_EXISTS:
         index += 1
-    return reader.name(index)[0]
+    target, after = reader.name(index)
+    return target, "".join(token.text for token in reader.tokens[index:after]) or None

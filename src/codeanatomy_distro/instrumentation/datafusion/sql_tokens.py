@@ -51,7 +51,7 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """Return the tokens of the first 16 384 characters of `text`; a literal left open reaches to the end."""
+    """Return the tokens of the first 16 384 characters of `text`; a literal that may be open reaches to the end."""
     text = text[:MOST_CHARACTERS]
     tokens: list[Token] = []
     position, spaced = 0, False
@@ -66,9 +66,21 @@ def tokenize(text: str) -> list[Token]:
             if kind == "dollar":
                 closing = text.find(match.group(), position)
                 position = len(text) if closing < 0 else closing + len(match.group())
+            elif kind == "string" and _ends_in_doubt(text, match, tokens):
+                position = len(text)
             tokens.append(Token(kind, text[match.start() : position], spaced))
             spaced = False
     return tokens
+
+
+def _ends_in_doubt(text: str, string: re.Match[str], before: list[Token]) -> bool:
+    """Tell whether `string` may go on: some dialects escape a quote by a backslash, or open a text by three quotes."""
+    after = text[string.end() : string.end() + 1]
+    if after.isalnum() or after == "_":
+        return True
+    inner = string.group()[:-1]
+    backslashes = len(inner) - len(inner.rstrip("\\"))
+    return backslashes % 2 == 1 and not (before and before[-1].text.upper() == "ESCAPE")
 
 
 def _after_comment(text: str, position: int) -> int:

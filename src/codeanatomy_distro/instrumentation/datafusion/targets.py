@@ -165,9 +165,13 @@ def _of_contexts(owner: Raw, options: Options) -> Iterator[Target]:
     yield Target(
         owner,
         "create_dataframe_from_logical_plan",
-        plain=observing(compiler.plan("create_dataframe_from_logical_plan"), "logical plan"),
+        plain=observing(compiler.plan("create_dataframe_from_logical_plan", runs=False), "logical plan"),
     )
-    yield Target(owner, "execute_logical_plan", plain=observing(compiler.plan("execute_logical_plan"), "logical plan"))
+    yield Target(
+        owner,
+        "execute_logical_plan",
+        plain=observing(compiler.plan("execute_logical_plan", runs=True), "logical plan"),
+    )
     yield Target(owner, "execute", plain=observing(Streamer(options).execute, "execute"))
     for name in ("from_arrow", "from_arrow_table"):
         yield Target(owner, name, plain=observing_engine_read)
