@@ -21,6 +21,7 @@ col: Any = datafusion.col
 udaf: Any = datafusion.udaf
 udf: Any = datafusion.udf
 
+MAJOR = int(datafusion.__version__.split(".")[0])
 BY_KIND = "select kind, sum(traced(n)) as total from readings group by kind order by kind"
 
 
@@ -133,6 +134,18 @@ def test_an_ambiguous_call_is_linked_and_not_guessed(readings: Any, telemetry: A
     assert linked
     assert all(span.parent is None and len(span.links) == 2 for span in linked)
     assert _parents(telemetry, "in traced") <= {"datafusion.udf", "datafusion.execute"}
+
+
+def test_a_function_behind_a_view_is_no_orphan(readings: Any, telemetry: Any) -> None:
+    """With another query under way, a function in a view belongs to its query, or is linked to those under way."""
+    readings.sql("create view doubled as select kind, traced(n) as n from readings")
+    waiting = readings.sql("select n from readings").execute_stream()
+    next(waiting)
+    telemetry.reset()
+    readings.sql("select kind, sum(n) from doubled group by kind").collect()
+    del waiting
+    wanted = {"datafusion.execute"} if MAJOR >= 50 else {"datafusion.execute", "datafusion.udf"}
+    assert _parents(telemetry, "in traced") <= wanted
 
 
 def test_the_run_id_goes_along(readings: Any) -> None:
