@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["WINDOW", "sub_in_windows", "windows"]
+__all__ = ["OVERLAP", "WINDOW", "sub_in_windows", "windows"]
 
-WINDOW: Final = 32_768
+WINDOW: Final = 24_576
 # What a pattern must find to match at all reaches across the end of a window only by so much, see `_END`: a directory
 # known by name is the longest. What it takes besides, as far as it goes, is looked at again without an end.
-_OVERLAP: Final = 4_608
+OVERLAP: Final = 4_608
 _LONGEST_STEP: Final = 8
-# Where a window may end: whatever a pattern must find and may be of any length (the labels of a host, a user before an
-# "@") has none of these characters in it; a row of slashes is not cut.
+# Where a window ends, if it can: whatever a pattern must find and may be of any length (the labels of a host, a user
+# before an "@", a row of slashes) has no such place in it. Without one for half a window it ends all the same: none of
+# those is longer than the overlap in a text that means something.
 _END: Final = re.compile(r"[\s\"]|(?<!/)/")
 
 
@@ -34,7 +35,7 @@ def sub_in_windows(
     replace: Callable[[re.Match[str]], str],
     text: str,
     window: int = WINDOW,
-    overlap: int = _OVERLAP,
+    overlap: int = OVERLAP,
 ) -> str:
     """Return ``pattern.sub(replace, text)`` for a pattern of `redaction_patterns`; lengths are in characters."""
     if len(text) <= window:
@@ -42,12 +43,14 @@ def sub_in_windows(
     pieces: list[str] = []
     done = start = 0
     while start < len(text):
-        found = _END.search(text, start + window)
-        end = found.start() if found else len(text)
+        latest = min(start + window + window // 2, len(text))
+        found = _END.search(text, start + window, latest)
+        end = found.start() if found else latest
         # A match that begins close to the end might be another one with more of the text: the next window has it.
-        limit = end - overlap if found else end
+        goes_on = end < len(text)
+        limit = end - overlap if goes_on else end
         while start < limit and (match := pattern.search(text, start, end)) and match.start() < limit:
-            if found and match.end() >= end - _LONGEST_STEP:
+            if goes_on and match.end() >= end - _LONGEST_STEP:
                 match = pattern.match(text, match.start()) or match
             pieces += (text[done : match.start()], replace(match))
             done = start = match.end()
