@@ -38,6 +38,12 @@ TEXTS = (
     "https://acme-bucket.s3.eu-west-1.amazonaws.com/alice0?X-Amz-Signature=acmesecret",
     "see %2Fhome%2Falice0%2Facmesecret",
     "Authorization: Bearer acmesecret0acmesecret",
+    "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 's3://acme-bucket' OPTIONS('aws.secret_access_key' 'acmesecret')",
+    "DataSourceExec: file_groups={2 groups: [[home/alice0/a b.parquet], [acme-bucket/acmesecret]]}, file_type=parquet",
+    "Command '['load', '--token', 'acmesecret']' returned 1; retry with --password \"acmesecret's\"",
+    "'C:\\\\Users\\\\alice0 acmesecret\\\\x.py' of s3%3A%2F%2Facme-bucket%2Facmesecret",
+    "-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nacmesecret\n-----END PRIVATE KEY-----",
+    "https://alice0:p@acmesecret@db.local?sv=1&sig=acmesecret Pwd=acmesecret;",
 )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -274,6 +276,81 @@ def test_strict_masks_statements_messages_and_source_lines() -> None:
         .attributes({"exception.stacktrace": trace})["exception.stacktrace"]
         .endswith("ValueError: bad s3cret\n")
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    {
+        "/données/acme/x": "****",
+        "/.cache/acme": "****",
+        "/acme": "****",
+        "'/opt/my acme/x' is": "'****' is",
+        '"/opt/my acme/x"': '"****"',
+        "'D:\\my acme\\x'": "'****'",
+        "\\\\server\\acme\\x y": "**** y",
+        "müller@münchen.de": "****",
+        "https://host/route": "https://host/route",
+        "a / b": "a / b",
+        "src/a.py:3": "src/a.py:3",
+    }.items(),
+)
+def test_strict_masks_paths_and_addresses_wherever_they_lead(text: str, expected: str) -> None:
+    """Absolute paths go whatever their first name is, in quotes to the end; relative ones and URLs stay."""
+    assert redactor("strict").text(text) == expected
+
+
+def test_strict_keeps_nothing_of_a_message_of_many_lines() -> None:
+    """Of errors that follow one another the types and places stay, and no line of their messages or notes."""
+
+    def fail() -> None:
+        try:
+            {}["s3cret\ns3cret"]
+        except KeyError as error:
+            message = "s3cret\ns3cret: more\n\ns3cret"
+            raise ValueError(message) from error
+
+    with pytest.raises(ValueError, match="s3cret") as caught:
+        fail()
+    text = "".join(traceback.format_exception(caught.type, caught.value, caught.value.__traceback__))
+    assert text.count("s3cret") > 4
+    kept = redactor("strict").attributes({"exception.stacktrace": text})["exception.stacktrace"]
+    lines = [re.sub(r'File "[^"]*", line \d+', "File", line) for line in kept.splitlines()]
+    assert lines == [
+        "Traceback (most recent call last):",
+        "  File, in fail",
+        "KeyError",
+        "The above exception was the direct cause of the following exception:",
+        "Traceback (most recent call last):",
+        "  File, in test_strict_keeps_nothing_of_a_message_of_many_lines",
+        "  File, in fail",
+        "ValueError",
+    ]
+
+
+def test_strict_keeps_the_places_of_a_group_of_errors() -> None:
+    """Behind the bars of a group the places and types stay as well, and the messages go."""
+    trace = (
+        "  + Exception Group Traceback (most recent call last):\n"
+        '  |   File "/home/alice/repo/a.py", line 3, in run\n'
+        '  |     raise ExceptionGroup("s3cret", errors)\n'
+        "  | ExceptionGroup: s3cret (1 sub-exception)\n"
+        "  +-+---------------- 1 ----------------\n"
+        "    | Traceback (most recent call last):\n"
+        '    |   File "/home/alice/repo/b.py", line 4, in load\n'
+        "    |     load(s3cret)\n"
+        "    | acme.LoadError: s3cret\n"
+        "    | s3cret\n"
+        "    +------------------------------------\n"
+    )
+    assert redactor("strict").attributes({"exception.stacktrace": trace})["exception.stacktrace"].splitlines() == [
+        "  + Exception Group Traceback (most recent call last):",
+        '  |   File "a.py", line 3, in run',
+        "  | ExceptionGroup",
+        "  +-+---------------- 1 ----------------",
+        "    | Traceback (most recent call last):",
+        '    |   File "b.py", line 4, in load',
+        "    | acme.LoadError",
+    ]
 
 
 def test_many_texts_do_not_fill_the_memory() -> None:

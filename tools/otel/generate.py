@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 from codeanatomy_distro.otel import redaction_patterns as patterns
+from codeanatomy_distro.otel.redaction_keys import DROPPED_KEYS, MASKED_KEYS
+from codeanatomy_distro.otel.redaction_secrets import SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +121,7 @@ def pattern_files() -> dict[str, str]:
 
 def drop_statements(name: str) -> list[str]:
     """Return the statements that delete from a map the keys that never leave."""
-    keys = "^(?:" + "|".join(key.replace(".", r"\.") for key in patterns.DROPPED_KEYS) + ")$"
+    keys = "^(?:" + "|".join(key.replace(".", r"\.") for key in DROPPED_KEYS) + ")$"
     return [f"delete_matching_keys({name}, {quoted(keys)})"]
 
 
@@ -156,7 +158,7 @@ def map_statements(context: str, name: str) -> list[str]:
         *(f"{statement} where {nested} == true" for statement in redact),
     ]
     if name in UNVISITED:
-        statements.append(f"delete_matching_keys({name}, {quoted(patterns.SECRET_KEY)})")
+        statements.append(f"delete_matching_keys({name}, {quoted(SECRET_KEY)})")
     return statements
 
 
@@ -218,8 +220,8 @@ def folded(text: str, indent: str) -> list[str]:
 
 def secret_keys() -> str:
     """Return the settings of the redaction processor."""
-    masked = "^(?:" + "|".join(key.replace(".", r"\.").replace("*", ".*") for key in patterns.MASKED_KEYS) + ")$"
-    keys = "\n".join(f"  - '{escaped(each).replace(chr(39), chr(39) * 2)}'" for each in (masked, patterns.SECRET_KEY))
+    masked = "^(?:" + "|".join(key.replace(".", r"\.").replace("*", ".*") for key in MASKED_KEYS) + ")$"
+    keys = "\n".join(f"  - '{escaped(each).replace(chr(39), chr(39) * 2)}'" for each in (masked, SECRET_KEY))
     return (
         f"{NOTE}\n---\nallow_all_keys: true\nsummary: silent\n"
         f"# yamllint disable rule:line-length\nblocked_key_patterns:\n{keys}\n"

@@ -16,7 +16,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, Status
 
 from codeanatomy_distro.otel.redacted import RedactedEvent, RedactedLink, RedactedLogRecord, RedactedSpan
-from codeanatomy_distro.otel.redaction_values import RedactionRules, ValueRedactor, create_rules
+from codeanatomy_distro.otel.redaction_rules import RedactionRules, create_rules
+from codeanatomy_distro.otel.redaction_values import ValueRedactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,81 +6,25 @@ import operator
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from codeanatomy_distro.otel import redaction_patterns as patterns
-from codeanatomy_distro.otel.redaction_patterns import MASK, Rule
-from codeanatomy_distro.otel.redaction_windows import WINDOW, sub_in_windows, windows
+from codeanatomy_distro.otel.redaction_patterns import LIBRARY_MARK, MASK
+from codeanatomy_distro.otel.redaction_traces import places_only
+from codeanatomy_distro.otel.redaction_windows import sub_in_windows
 
-__all__ = ["RedactionRules", "ValueRedactor", "create_rules"]
+if TYPE_CHECKING:
+    from codeanatomy_distro.otel.redaction_rules import RedactionRules
 
-# No rule can match a text without one of these characters or beginnings. Most texts have none, and to look for them
-# costs a tenth of what the rules cost.
-_SUSPECT: Final = re.compile(r"[/\\=:%]", re.ASCII)
-_SUSPECT_TOKEN: Final = re.compile(
-    r"A[KS]IA|gh[opsur]_|github_pat_|glpat-|xox|sk-|eyJ|-----BEGIN|B[Ee][Aa][Rr][Ee][Rr]\s|b[Ee][Aa][Rr][Ee][Rr]\s",
-    re.ASCII,
-)
-_SHORTEST_TOKEN: Final = 15
-_SUSPECT_OPTION: Final = re.compile(r"-[A-Za-z][\w.-]{0,40}\s", re.ASCII)
-_LONGEST_SIGN: Final = 64
-_SUSPECT_STRICT: Final = re.compile(r"[/\\=:%@]", re.ASCII)
-_LIBRARY_MARK: Final = re.compile(patterns.LIBRARY_MARK, re.ASCII)
+__all__ = ["ValueRedactor"]
+
+_LIBRARY_MARK: Final = re.compile(LIBRARY_MARK, re.ASCII)
 _STACK_TRACE: Final = "exception.stacktrace"
-_STACK_FRAME: Final = re.compile(r'^ *(?:File "[^"\n]*", line \d+.*|Traceback \(most recent call last\):)$')
 
 _CACHED_LENGTH: Final = 512  # longer texts are rare, and a cache of them would be large
 _CACHED_TEXTS: Final = 4096
 _PASSES: Final = 4
 
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
-
-
-@dataclass(frozen=True)
-class RedactionRules:
-    """What one mode of redaction looks for, compiled."""
-
-    private: re.Pattern[str]
-    replacement: str
-    suspect: re.Pattern[str]
-    dropped: frozenset[str]
-    masked: re.Pattern[str]
-    secret: re.Pattern[str]
-    extra: re.Pattern[str]
-    roots: tuple[str, ...] = ()
-    inside_root: re.Pattern[str] | None = None
-    places_only: bool = False
-
-
-def create_rules(
-    *, strict: bool, extra_keys: Sequence[str], home: str | None, repo_roots: Sequence[str]
-) -> RedactionRules:
-    """Return the rules of a mode. A root is used if it is absolute and has at least two parts: ``/`` is no secret."""
-    roots = tuple(sorted({root for root in map(_clean_root, repo_roots) if root}, key=len, reverse=True))
-    homes = tuple(root for root in (_clean_root(home or ""),) if root)
-    rules: tuple[Rule, ...] = (
-        *patterns.root_rules((*roots, *homes)),
-        *(patterns.STRICT_RULES if strict else patterns.RULES),
-    )
-    masked = patterns.MASKED_KEYS + (patterns.STRICT_MASKED_KEYS if strict else ())
-    dropped = patterns.DROPPED_KEYS + (patterns.STRICT_DROPPED_KEYS if strict else ())
-    return RedactionRules(
-        private=re.compile(patterns.combined_pattern(rules), re.ASCII),
-        replacement=patterns.combined_replacement(rules, r"\g<{}>"),
-        suspect=_SUSPECT_STRICT if strict else _SUSPECT,
-        dropped=frozenset(dropped),
-        masked=patterns.compile_keys(masked),
-        secret=re.compile(patterns.SECRET_KEY, re.ASCII),
-        roots=roots,
-        inside_root=re.compile(patterns.inside_pattern(roots), re.ASCII) if roots else None,
-        places_only=strict,
-        extra=patterns.compile_keys(tuple(extra_keys)),
-    )
-
-
-def _clean_root(path: str) -> str:
-    path = path.rstrip("/\\")
-    return path if len([part for part in re.split(r"[/\\]", path) if part]) > 1 and path[:1] != "." else ""
 
 
 @dataclass(frozen=True)
@@ -115,8 +59,8 @@ class ValueRedactor:
         verdict = self._verdict(key)
         if verdict is not True and verdict.hidden:
             return MASK
-        if self._rules.places_only and key == _STACK_TRACE and isinstance(value, str):
-            kept = _places_only(value)
+        if self._rules.strict and key == _STACK_TRACE and isinstance(value, str):
+            kept = places_only(value)
             return value if kept == value and self.text(kept) == value else self.text(kept)
         return self.nested(value)
 
@@ -180,7 +124,7 @@ class ValueRedactor:
 
     def message(self, text: str) -> str:
         """Return an error's message redacted; in strict mode only the error's type is left of it."""
-        if self._rules.places_only and text != MASK:
+        if self._rules.strict and text != MASK:
             kind, colon, _ = text.partition(":")
             return f"{kind}: {MASK}" if colon and kind.replace(".", "").isidentifier() else MASK
         return self.text(text)
@@ -204,13 +148,12 @@ class ValueRedactor:
         if rules.secret.search(key) or rules.masked.match(key) or rules.extra.match(key):
             return _Verdict(self.text(key), hidden=True)
         clean = self.text(key)
-        looked_into = rules.places_only and key == _STACK_TRACE
+        looked_into = rules.strict and key == _STACK_TRACE
         return True if clean == key and not looked_into else _Verdict(clean)
 
     def _judge_text(self, text: str) -> str | Literal[True]:
         clean: str | Literal[True] = True
-        suspect = self._suspect(text) if len(text) <= WINDOW else any(map(self._suspect, windows(text, _LONGEST_SIGN)))
-        if suspect:
+        if self._rules.suspects(text):
             redacted = self._redact(text)
             clean = True if redacted == text else redacted
         if len(text) <= _CACHED_LENGTH:
@@ -218,13 +161,6 @@ class ValueRedactor:
                 self._texts.clear()
             self._texts[text] = clean
         return clean
-
-    def _suspect(self, text: str) -> bool:
-        return bool(
-            self._rules.suspect.search(text)
-            or (len(text) >= _SHORTEST_TOKEN and _SUSPECT_TOKEN.search(text))
-            or ("-" in text and _SUSPECT_OPTION.search(text))
-        )
 
     def _redact(self, text: str) -> str:
         # One pass leaves nothing private. More are taken until the text stays as it is, for the rare one where a mask
@@ -251,14 +187,3 @@ class ValueRedactor:
 
 def _edge(match: re.Match[str]) -> str:
     return match[1]
-
-
-def _places_only(stack_trace: str) -> str:
-    """Keep a traceback's places and the error's type; its source lines and message may hold anything."""
-    kept: list[str] = []
-    for line in stack_trace.splitlines():
-        if _STACK_FRAME.match(line):
-            kept.append(line)
-        elif line and not line[0].isspace():
-            kept.append(line.partition(":")[0])
-    return "\n".join(kept)
