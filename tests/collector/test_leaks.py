@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import pytest
+from opentelemetry._logs import LogRecord
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
 from planting import REQUESTS, Planter, leaking_slots, leaks, string_slots
 
 if TYPE_CHECKING:
@@ -119,6 +124,37 @@ def test_the_collector_alone_leaks_nothing_and_a_second_pass_changes_nothing(
     for before, after in zip(first, arrived(), strict=True):
         assert before == after
     assert not leaks(collector.log.encode())
+
+
+def test_what_stands_under_private_keys_deeper_down_does_not_pass(
+    start_collector: StartCollector, receiver: OtlpReceiver
+) -> None:
+    """In maps and lists keys that never leave are left out, and numbers, lists and maps under secret keys masked."""
+    collector = start_collector(receiver=receiver)
+    private = {
+        "inner": {"cache.path": "acmesecret", "repo_root": "acmesecret", "rows": 3},
+        "codes": {"password": 7391846},
+        "more": {"passwords": ["acmesecret"], "db.password": {"of": "acmesecret"}},
+    }
+    expected = {
+        "inner.rows": 3,
+        "inner.repo_root": "****",
+        "codes.password": "****",
+        "more.passwords.0": "****",
+        "more.db.password.of": "****",
+    }
+    provider = LoggerProvider(resource=Resource({}), shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(collector.endpoint, insecure=True)))
+    for body in (private, [private], "text"):
+        provider.get_logger("logger").emit(LogRecord(body=body, attributes=private))
+    provider.shutdown()
+    receiver.wait_for(lambda got: len(got.log_records) == 3, 15)
+    for request in receiver.requests:
+        message = REQUESTS["logs"].FromString(request.body)
+        assert not leaks(request.body), leaking_slots(message)
+        assert "7391846" not in str(message)
+    assert [record.body for record in receiver.log_records] == [expected, "****", "text"]
+    assert all(record.attributes == expected for record in receiver.log_records)
 
 
 @pytest.mark.parametrize("signal", ["traces", "metrics", "logs"])

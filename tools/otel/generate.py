@@ -19,7 +19,7 @@ import yaml
 
 from codeanatomy_distro.otel import redaction_patterns as patterns
 from codeanatomy_distro.otel.redaction_keys import DROPPED_KEYS, MASKED_KEYS
-from codeanatomy_distro.otel.redaction_secrets import SECRET_KEY
+from codeanatomy_distro.otel.redaction_secrets import SECRET_KEY, SECRET_KEY_IN_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,10 +119,14 @@ def pattern_files() -> dict[str, str]:
     return {f"redaction/{name}.txt": quoted(text)[1:-1] for name, text in texts.items()}
 
 
-def drop_statements(name: str) -> list[str]:
-    """Return the statements that delete from a map the keys that never leave."""
-    keys = "^(?:" + "|".join(key.replace(".", r"\.") for key in DROPPED_KEYS) + ")$"
-    return [f"delete_matching_keys({name}, {quoted(keys)})"]
+def any_of(keys: tuple[str, ...]) -> str:
+    """Return a pattern of any of these keys, in which `*` stands for any part."""
+    return "(?:" + "|".join(key.replace(".", r"\.").replace("*", ".*") for key in keys) + ")"
+
+
+DROPPED, MASKED_ONES = any_of(DROPPED_KEYS), any_of(MASKED_KEYS)
+# A private key deeper down in a map that was written as JSON.
+DEEPER_KEYS = rf'"{DROPPED}":|repo_root":"[^*]|{SECRET_KEY_IN_JSON}'
 
 
 def text_statements(name: str) -> list[str]:
@@ -147,18 +151,20 @@ def map_statements(context: str, name: str) -> list[str]:
     which = name.rpartition(".")[2]
     text, suspect, nested = (f'{context}.cache["{part}_{which}"]' for part in ("text", "suspect", "nested"))
     has_parts = f'IsMatch({text}, "[:,\\\\[][\\\\[{{]")'
-    words = (f"(?i:{ROOTS})", *patterns.SUSPECT)
+    words = (f"(?i:{ROOTS})", *patterns.SUSPECT, rf'"{DROPPED}":', 'repo_root":')
+    any_deeper = " or ".join(f"IsMatch(String({name}), {each})" for each in (PRIVATE, quoted(DEEPER_KEYS)))
     statements = [
-        *drop_statements(name),
+        f"delete_matching_keys({name}, {quoted(f'^{DROPPED}$')})",
         f"set({text}, ToLowerCase(String({name})))",
         f"set({suspect}, true) where {' or '.join(f'IsMatch({text}, {quoted(word)})' for word in words)}",
         *(f"{statement} where {suspect} == true" for statement in redact),
-        f"set({nested}, true) where {suspect} == true and {has_parts} and IsMatch(String({name}), {PRIVATE})",
+        f"set({nested}, true) where {suspect} == true and {has_parts} and ({any_deeper})",
         f"flatten({name}) where {nested} == true",
+        f"delete_matching_keys({name}, {quoted(rf'[.]{DROPPED}$')}) where {nested} == true",
         *(f"{statement} where {nested} == true" for statement in redact),
     ]
     if name in UNVISITED:
-        statements.append(f"delete_matching_keys({name}, {quoted(SECRET_KEY)})")
+        statements.append(f"delete_matching_keys({name}, {quoted(f'^{MASKED_ONES}$|{SECRET_KEY}')})")
     return statements
 
 
@@ -170,6 +176,8 @@ def body_statements() -> list[str]:
     ]
     return [
         *of_map,
+        # A list cannot be made flat: it becomes its JSON, and where a key in it says that something is private, a mask.
+        f'set(log.body, "{patterns.MASK}") where IsList(log.body) and IsMatch(String(log.body), {quoted(DEEPER_KEYS)})',
         f"set(log.body, String(log.body)) where IsList(log.body) and IsMatch(String(log.body), {PRIVATE})",
         *(f"{statement} where IsString(log.body)" for statement in text_statements("log.body")),
     ]
@@ -220,8 +228,8 @@ def folded(text: str, indent: str) -> list[str]:
 
 def secret_keys() -> str:
     """Return the settings of the redaction processor."""
-    masked = "^(?:" + "|".join(key.replace(".", r"\.").replace("*", ".*") for key in MASKED_KEYS) + ")$"
-    keys = "\n".join(f"  - '{escaped(each).replace(chr(39), chr(39) * 2)}'" for each in (masked, SECRET_KEY))
+    patterns_of_keys = (f"^{MASKED_ONES}$", SECRET_KEY)
+    keys = "\n".join(f"  - '{escaped(each).replace(chr(39), chr(39) * 2)}'" for each in patterns_of_keys)
     return (
         f"{NOTE}\n---\nallow_all_keys: true\nsummary: silent\n"
         f"# yamllint disable rule:line-length\nblocked_key_patterns:\n{keys}\n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BEARER", "NAMED_SECRET", "OPTION_OF_COMMAND", "OPTION_OF_SQL", "SECRET_KEY", "hidden"]
+__all__ = ["BEARER", "NAMED_SECRET", "OPTION_OF_COMMAND", "OPTION_OF_SQL", "SECRET_KEY", "SECRET_KEY_IN_JSON", "hidden"]
 
 # The first letters stand outside of what ignores case: both engines skip to them, which halves the cost of the list.
 _WORDS: Final = (
@@ -18,6 +18,8 @@ _LAST_WORDS: Final = r"[Tt](?i:oken)|[Ss](?i:ignature)|[Pp](?i:wd)"
 _NAME: Final = rf"(?:(?:{_WORDS})[\w.-]{{0,12}}|{_LAST_WORDS}|[?&]sig)"  # the last in URLs of Azure
 # A key is secret when it holds one of the words; "token" and its like must end it (`max_tokens` is a count).
 SECRET_KEY: Final = rf"{_WORDS}|(?:{_LAST_WORDS})$|(?:^|[._-])(?i:dsn|auth|sas)$"
+# Such a key in compact JSON, with a number, a list or a map under it, which no pattern of texts masks.
+SECRET_KEY_IN_JSON: Final = rf'(?:(?:{_WORDS})[^"]*|{_LAST_WORDS}|[."_-](?i:dsn|auth|sas))":[\[{{\d-]'
 # What is a secret also where nothing but a blank stands before its value, in quotes, as in the options of SQL.
 _NAME_IN_SQL: Final = (
     r"(?:[Pp](?i:assword)|[Ss](?i:ecret(?:[._-]access)?(?:[._-]key)?)|[Aa](?i:(?:pi|ccess|ccount)[._-]key(?:[._-]id)?)"
