@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
+import pickle
 import subprocess
 import sys
 import threading
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+
+from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
 
 datafusion: Any = pytest.importorskip("datafusion")
 pa: Any = pytest.importorskip("pyarrow")
@@ -211,6 +215,24 @@ def test_a_stream_passes_for_the_engines_own(numbers: Any) -> None:
     assert isinstance(stream, datafusion.record_batch.RecordBatchStream)
     assert isinstance(stream.rbs, datafusion._internal.RecordBatchStream)
     assert isinstance(next(stream.rbs), datafusion._internal.RecordBatch)
+
+
+@pytest.mark.parametrize("do", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_streams_and_batches_refuse_what_the_engines_own_refuse(do: Any, case: Any) -> None:
+    """Pickling or copying the engine's part of a stream or of a batch fails with the error that it has bare."""
+
+    def told() -> list[str]:
+        texts: list[str] = []
+        stream = case.frame.execute_stream().rbs
+        for each in (stream, stream.next()):
+            with pytest.raises(TypeError) as caught:
+                do(each)
+            texts.append(str(caught.value))
+        return texts
+
+    ours = told()
+    DataFusionInstrumentor().uninstrument()
+    assert ours == told()
 
 
 _AT_EXIT = """

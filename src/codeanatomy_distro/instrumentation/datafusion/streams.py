@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 import wrapt
 from opentelemetry import context
@@ -31,7 +32,22 @@ __all__ = ["ObservedBatch", "ObservedStream", "PartitionExecute", "StreamExecute
 _CANCELLED = "datafusion.stream.pull_cancelled"
 
 
-class ObservedBatch(wrapt.ObjectProxy):  # pyright: ignore[reportMissingTypeArgument, reportUntypedBaseClass]
+class _Observed(wrapt.ObjectProxy):  # pyright: ignore[reportMissingTypeArgument, reportUntypedBaseClass]
+    """An object of the engine's that passes for itself, also where it refuses to be copied or pickled."""
+
+    __wrapped__: Any
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:  # noqa: ANN401 - the engine's own
+        return self.__wrapped__.__reduce_ex__(protocol)
+
+    def __copy__(self) -> Raw:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Raw:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+
+class ObservedBatch(_Observed):
     """A batch of the engine that was converted to count its rows, and need not be converted again."""
 
     def __init__(self, batch: Raw, converted: Raw) -> None:
@@ -43,7 +59,7 @@ class ObservedBatch(wrapt.ObjectProxy):  # pyright: ignore[reportMissingTypeArgu
         return self._self_converted
 
 
-class ObservedStream(wrapt.ObjectProxy):  # pyright: ignore[reportMissingTypeArgument, reportUntypedBaseClass]
+class ObservedStream(_Observed):
     """A stream of the engine that tells its span what is pulled from it and how it ends; it passes for the stream."""
 
     def __init__(self, stream: Raw, span: StreamSpan) -> None:
