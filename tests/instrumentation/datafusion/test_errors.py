@@ -173,6 +173,20 @@ def test_an_interrupt_while_the_engine_works_is_told(case: Any, telemetry: Any) 
     assert [each.status.status_code for each in telemetry.spans("datafusion.execute")][1:] == [StatusCode.UNSET]
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("DataFusion error: Join Error\ncaused by\nExternal error: task 7 panicked", "datafusion.External"),
+        ("Optimizer rule 'x' failed\ncaused by\nInvalid regex\ncaused by\nExternal error: y", "datafusion.External"),
+        ('DataFusion error: Context("Of a \\"file\\"", ArrowError(CsvError("x"), None))', "datafusion.ArrowError"),
+        ("DataFusion error: anything else", "Exception"),
+    ],
+)
+def test_the_variant_is_read_from_the_text(text: str, kind: str) -> None:
+    """`error.type` is the variant of the innermost error, also of one that the engine has from elsewhere."""
+    assert engine_error_type(Exception(text)) == kind
+
+
 @given(st.text())
 def test_any_text_is_an_error_type_of_a_known_kind(text: str) -> None:
     """Whatever an exception says, its type is one of the engine's variants, a class name, or that of its class."""

@@ -28,10 +28,13 @@ _VARIANTS: Final = (
     ("FFI error: ", "Ffi"),
 )
 _OLD: Final = re.compile(
-    rf"(?:Diagnostic\(Diagnostic \{{.{{0,4000}}?\}}, )?({'|'.join(variant for _, variant in _VARIANTS)})\(", re.DOTALL
+    r"(?:Diagnostic\(Diagnostic \{.{0,4000}?\}, )?(?:Context\(\"(?:[^\"\\]|\\.){0,4000}\", )?"
+    rf"({'|'.join(variant for _, variant in _VARIANTS)})\(",
+    re.DOTALL,
 )
 """How releases before 50 write an error: the variant's name, and what it holds in parentheses."""
-_WRAPPINGS: Final = ("DataFusion error: ", "External error: ", "Invalid: ")
+_EXTERNAL: Final = "External error: "
+_WRAPPINGS: Final = ("DataFusion error: ", _EXTERNAL, "Invalid: ")
 _CAUSE: Final = "\ncaused by\n"
 _PYTHON: Final = re.compile(r"PyErr \{ type: <class '([^']{1,200})'>")
 _ENGINES: Final = {"Exception", "ValueError", "RuntimeError", "pyarrow.lib.ArrowInvalid", "pyarrow.lib.ArrowException"}
@@ -52,11 +55,12 @@ def engine_error_type(error: BaseException) -> str:
     if found := _PYTHON.search(text):
         return found[1].removeprefix("builtins.")
     text = text.rpartition(_CAUSE)[2]
+    inner = text
     for wrapping in _WRAPPINGS:
-        text = text.removeprefix(wrapping)
+        inner = inner.removeprefix(wrapping)
     for prefix, variant in _VARIANTS:
-        if text.startswith(prefix):
+        if inner.startswith(prefix):
             return f"datafusion.{variant}"
-    if found := _OLD.match(text):
+    if found := _OLD.match(inner):
         return f"datafusion.{found[1]}"
-    return named
+    return "datafusion.External" if _EXTERNAL in text.removesuffix(inner) else named
