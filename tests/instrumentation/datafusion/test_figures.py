@@ -247,6 +247,17 @@ def test_several_scans_are_told_apart(open_warehouse: Any, instrument: Any, tele
     assert names == {"orders", "items"}
 
 
+def test_scans_behind_a_view_are_told_apart(open_warehouse: Any, instrument: Any, telemetry: Any) -> None:
+    """The scans that a view has made of one name carry the names under which their own files were registered."""
+    instrument()
+    context = open_warehouse()
+    context.sql("create view sold as select * from orders o join items i using (order_id)")
+    telemetry.reset()
+    context.sql("select count(*) from sold where placed > date '1992-02-01'").collect()
+    names = {point.attributes["dataset"] for point in telemetry.metrics("codeanatomy.scan.fragments")}
+    assert names == {"orders", "items"}
+
+
 def test_off_tells_no_figures(open_warehouse: Any, instrument: Any, telemetry: Any) -> None:
     """At level off a query's span has none of the engine's figures."""
     context = open_warehouse()

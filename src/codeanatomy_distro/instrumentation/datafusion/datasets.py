@@ -56,16 +56,20 @@ def noting_location(original: Callable[..., Any]) -> Callable[..., Any]:
     return registered
 
 
-def dataset_of_scan(scan: Scan, datasets: tuple[str, ...]) -> str | None:
-    """Return the dataset that `scan` reads: the query's only one, else the one registered at its files; else None."""
-    if len(datasets) == 1:
-        return datasets[0]
+def dataset_of_scan(scan: Scan, datasets: tuple[str, ...], *, alone: bool) -> str | None:
+    """Return which of the query's `datasets` the scan reads: the one registered at its files, else the only one.
+
+    A scan that is `alone` in its query reads the only one without being asked; of several, a view may have made them.
+    """
     if not datasets:
         return None
+    only = datasets[0] if len(datasets) == 1 else None
+    if only is not None and alone:
+        return only
     _, found, rest = scan.node.display().partition("file_groups={")
     _, opened, rest = rest.partition("[[")
     if not found or not opened:
-        return None
+        return only
     path = rest.split(", ", 1)[0].split("]", 1)[0]
     while path:
         name = _name_of.get(path)
@@ -73,6 +77,6 @@ def dataset_of_scan(scan: Scan, datasets: tuple[str, ...]) -> str | None:
             return name
         shorter, _, last = path.rpartition("/")
         if not shorter and ":" in last:
-            return None
+            return only
         path = shorter or ""
-    return None
+    return only

@@ -58,7 +58,7 @@ def tell_figures(operation: Operation, query: Query, plan: Raw, result: Raw) -> 
 def _record_scans(options: Options, query: Query, figures: Figures) -> None:
     run = current_run()
     for scan in figures.scans:
-        dataset = dataset_of_scan(scan, query.datasets)
+        dataset = dataset_of_scan(scan, query.datasets, alone=len(figures.scans) == 1)
         if dataset is None:
             continue
         total, matched = scan.row_groups or (None, None)
