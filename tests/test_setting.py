@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from codeanatomy_distro.setting import Origin, Renamed, Setting, resolve
+from codeanatomy_distro.setting_formats import url
 from codeanatomy_distro.setting_kinds import integer, text
 
 COUNT = Setting(
     "A_COUNT", "Section", integer(1, 9), 3, "How many.", aliases=("B_COUNT", "OLD_COUNT"), deprecated=("OLD_COUNT",)
 )
 KEY = Setting("A_KEY", "Section", text, "", "Key.", secret=True)
+PLACE = Setting("A_PLACE", "Section", url, "", "Place.")
 
 
 def test_a_variable_wins_over_its_aliases_and_the_profile() -> None:
@@ -34,6 +38,13 @@ def test_a_bad_value_keeps_the_default_and_is_one_problem() -> None:
     assert [str(one) for one in problems] == ["A_COUNT='12' is ignored: must be at most 9; using 3"]
 
 
+def test_a_bad_value_under_a_profile_leaves_the_profiles() -> None:
+    """A bad value is as if it were not set: the profile's value holds, and is told to be used."""
+    found, problems = resolve(COUNT, {"A_COUNT": "many"}, {"A_COUNT": "4"})
+    assert (found.value, found.origin, found.variable) == (4, Origin.PROFILE, "A_COUNT")
+    assert [str(one) for one in problems] == ["A_COUNT='many' is ignored: expected a whole number; using 4"]
+
+
 def test_an_old_name_is_told() -> None:
     """An old name works and is told; a bad value under it is told as that alone."""
     found, problems = resolve(COUNT, {"OLD_COUNT": "2"})
@@ -48,6 +59,20 @@ def test_a_secret_is_never_shown() -> None:
     assert KEY.show("hunter2") == "****"
     _, problems = resolve(KEY, {"A_KEY": "hunter2\udcff"})
     assert "hunter2" not in str(problems[0])
+
+
+@pytest.mark.parametrize(
+    "raw", ["http://me:hunter2@h:99999", "me:hunter2@h:4317", "http://hunter2@h:x", "ftp://me:a/hunter2@h"]
+)
+def test_credentials_in_a_url_are_never_shown(raw: str) -> None:
+    """User and password of a URL are masked wherever it is shown, a bad one too, and used all the same."""
+    good = "https://me:hunter2@h:4317/path"
+    found, problems = resolve(PLACE, {"A_PLACE": good})
+    assert (found.value, problems) == (good, [])
+    assert PLACE.show(found.value) == "https://****@h:4317/path"
+    _, (problem,) = resolve(PLACE, {"A_PLACE": raw})
+    assert "hunter2" not in str(problem)
+    assert "hunter2" not in problem.value
 
 
 def test_a_long_value_is_cut_in_the_message() -> None:

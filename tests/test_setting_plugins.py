@@ -43,6 +43,20 @@ def test_a_list_keeps_what_is_installed() -> None:
     assert raised.value.used == ("baggage",)
 
 
+@pytest.mark.parametrize("raw", [",", " , ,"])
+def test_a_list_that_names_nothing_is_refused(raw: str) -> None:
+    """Commas alone are not taken for the wish to have none, which would switch a signal off without a word."""
+    with pytest.raises(BadValue, match="it names nothing") as raised:
+        PROPAGATORS.parse(raw)
+    assert not raised.value.names_its_own_value
+
+
+def test_a_far_name_is_no_hint() -> None:
+    """Who writes `on` does not mean `none`."""
+    with pytest.raises(BadValue, match=r"is installed$"):
+        PROPAGATORS.parse("on")
+
+
 def test_nothing_beside_others_is_dropped_and_told() -> None:
     """The word for nothing is itself alone, and dropped beside others."""
     assert PROPAGATORS.parse("NONE") == ("none",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from codeanatomy_distro.setting_kinds import BadValue, Kind
+from codeanatomy_distro.setting_kinds import BadValue, Kind, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,6 @@ __all__ = [
     "Resolved",
     "Setting",
     "environment",
-    "read",
     "resolve",
 ]
 
@@ -109,10 +108,14 @@ class Setting(Generic[T_co]):
         return self.default_text or self.show(self.default)
 
     def show(self, value: object) -> str:
-        """Return `value` as a person would write it in the environment; a secret is masked."""
+        """Return `value` as a person would write it in the environment; secrets are masked."""
         if value is None or value in ("", ()):
             return self.default_text or "(none)"
-        return "****" if self.secret else self.kind.write(value)
+        return self.mask(self.kind.write(value))
+
+    def mask(self, text: str) -> str:
+        """Return `text`, which is given as this setting's value, without what must not be shown."""
+        return "****" if self.secret else without_credentials(text)
 
 
 class Resolved(Generic[T_co]):
@@ -130,32 +133,28 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def read(setting: Setting[T], variable: str, raw: str) -> tuple[T, Problem | None, bool]:
-    """Return what `setting` makes of the text `raw`, what is wrong with it, and whether the value is the user's."""
-    shown = "****" if setting.secret else raw
-    try:
-        return setting.kind.parse(raw), None, True
-    except BadValue as bad:
-        value: T = bad.used if bad.names_its_own_value else setting.default  # pyright: ignore[reportAssignmentType]
-        return value, Problem(variable, shown, str(bad), setting.show(value)), bad.names_its_own_value
-
-
 def resolve(
     setting: Setting[T], environ: Mapping[str, str], profile: Mapping[str, str] | None = None
 ) -> tuple[Resolved[T], list[Problem]]:
     """Find `setting` in `environ`, else in `profile`, else take its default.
 
     An empty or blank variable counts as unset (OpenTelemetry specification, environment variables). A bad value is
-    returned as a problem and never raised; the next source is then not asked, since the user did mean this one.
+    returned as a problem and never raised: it is as if the setting were not set at all. A weaker variable of the same
+    setting is not asked then, since the user did mean this one.
     """
-    for origin, source in ((Origin.VARIABLE, environ), (Origin.PROFILE, profile or {})):
-        for variable in setting.variables:
-            raw = source.get(variable, "").strip()
-            if not raw:
-                continue
-            value, problem, kept = read(setting, variable, raw)
-            if problem is None and variable in setting.deprecated:
-                problem = Renamed(variable, setting.show(raw), "it is an old name", setting.name)
-            problems = [problem] if problem else []
-            return Resolved(value, origin if kept else Origin.DEFAULT, variable), problems
-    return Resolved(setting.default), []
+    stated = (profile or {}).get(setting.name)
+    unset = Resolved(setting.default) if stated is None else Resolved(setting.kind.parse(stated), Origin.PROFILE)
+    for variable in setting.variables:
+        raw = environ.get(variable, "").strip()
+        if not raw:
+            continue
+        try:
+            found, problem = Resolved(setting.kind.parse(raw), Origin.VARIABLE, variable), None
+        except BadValue as bad:
+            value: T = bad.used if bad.names_its_own_value else unset.value  # pyright: ignore[reportAssignmentType]
+            found = Resolved(value, Origin.VARIABLE if bad.names_its_own_value else unset.origin, variable)
+            problem = Problem(variable, setting.mask(raw), str(bad), setting.show(value))
+        if problem is None and variable in setting.deprecated:
+            problem = Renamed(variable, setting.mask(raw), "it is an old name", setting.name)
+        return found, [problem] if problem else []
+    return unset, []

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
-from codeanatomy_distro.setting_kinds import BadValue, Kind, checked, each, join, shown
+from codeanatomy_distro.setting_kinds import BadValue, Kind, checked, each, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ def _url(raw: str) -> str:
         raise BadValue(reason)
     port = host.rpartition("]")[2].partition(":")[2]
     if port and not (port.isdigit() and 0 < int(port[:6]) < 2**16):
-        reason = f"{shown(port)} is no port"
+        reason = "its port is no number from 1 to 65535"  # not quoted: a password with a slash would look like one
         raise BadValue(reason)
     if len(host) > _LONGEST_HOST and scheme.lower() != "unix":
         reason = "no host has a name that long"

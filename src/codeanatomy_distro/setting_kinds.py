@@ -28,6 +28,7 @@ __all__ = [
     "ratio",
     "shown",
     "text",
+    "without_credentials",
     "words",
 ]
 
@@ -74,6 +75,15 @@ class Kind(Generic[T_co]):
 def shown(word: str) -> str:
     """Return a word quoted for a message, cut where it is long."""
     return repr(word if len(word) <= _LONGEST_WORD else f"{word[: _LONGEST_WORD - 3]}...")
+
+
+def without_credentials(text: str) -> str:
+    """Return `text` with the user and password of a URL in it masked; they stand between its scheme and its host."""
+    before, at, host = text.rpartition("@")
+    scheme, slashes, _ = before.partition("//")
+    if not at or not (slashes or ":" in before):
+        return text
+    return f"{scheme}{slashes}****@{host}" if slashes else f"****@{host}"
 
 
 def join(items: tuple[str, ...]) -> str:

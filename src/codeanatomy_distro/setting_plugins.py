@@ -35,6 +35,8 @@ def plugins(group: str, *built_in: str, noun: str, nothing: str | None = "none")
 
     def parse(raw: str) -> tuple[str, ...]:
         good, faults = each(find, raw)
+        if not good and not faults:
+            faults.append("it names nothing")  # such as a comma alone: not to be taken for the wish to have none
         if nothing in good and len(good) > 1:
             good = tuple(name for name in good if name != nothing)
             faults.append(f"'{nothing}' beside others means nothing")
@@ -66,7 +68,9 @@ def _finder(group: str, built_in: tuple[str, ...], noun: str) -> Callable[[str],
         if package:
             reason = f"it needs the package {package}"
         else:
-            near = get_close_matches(raw.lower()[:100], sorted({*known, *installed}), n=1)
+            near = get_close_matches(
+                raw.lower()[:100], sorted({*known, *installed}), n=1, cutoff=0.7
+            )  # none is not near on
             hint = f" (did you mean {near[0]}?)" if near else ""
             reason = f"no {noun} of that name is installed{hint}"
         raise BadValue(reason)

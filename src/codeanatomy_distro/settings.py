@@ -384,19 +384,19 @@ HAMILTON_PROFILE = _row(
 )
 HAMILTON_TRACKER_ENABLED = _row(
     _section, "CODEANATOMY_HAMILTON_TRACKER_ENABLED", boolean, None, "Record runs in the Hamilton UI.", "HAMILTON_TRACKER_ENABLED",
-    default_text="by profile: true in dev and prod, false in ci",
+    default_text="false (true under the profiles dev and prod)",
 )
 HAMILTON_CAPTURE_DATA_STATISTICS = _row(
     _section, "CODEANATOMY_HAMILTON_CAPTURE_DATA_STATISTICS", boolean, None, "Send statistics of node results.",
-    "HAMILTON_CAPTURE_DATA_STATISTICS", default_text="by profile: true in dev, false in ci and prod",
+    "HAMILTON_CAPTURE_DATA_STATISTICS", default_text="false (true under the profile dev)",
 )
 HAMILTON_MAX_LIST_LENGTH = _row(
     _section, "CODEANATOMY_HAMILTON_MAX_LIST_LENGTH_CAPTURE", _LIMIT, _UNLIMITED, "Longest list that is sent.",
-    "HAMILTON_MAX_LIST_LENGTH_CAPTURE", default_text="by profile: 200 in dev, 5 in ci, 20 in prod",
+    "HAMILTON_MAX_LIST_LENGTH_CAPTURE", default_text="20 (200 under the profile dev, 5 under ci)",
 )
 HAMILTON_MAX_DICT_LENGTH = _row(
     _section, "CODEANATOMY_HAMILTON_MAX_DICT_LENGTH_CAPTURE", _LIMIT, _UNLIMITED, "Largest dictionary that is sent.",
-    "HAMILTON_MAX_DICT_LENGTH_CAPTURE", default_text="by profile: 200 in dev, 10 in ci, 50 in prod",
+    "HAMILTON_MAX_DICT_LENGTH_CAPTURE", default_text="50 (200 under the profile dev, 10 under ci)",
 )
 HAMILTON_PROJECT_ID = _row(
     _section, "CODEANATOMY_HAMILTON_PROJECT_ID", integer(0), _UNLIMITED, "Project of the Hamilton UI.", "HAMILTON_PROJECT_ID"

@@ -105,6 +105,8 @@ def test_a_setting_of_one_signal_wins_over_the_general_one() -> None:
 @given(environ=ENVIRONMENTS)
 @example({"CODEANATOMY_OTEL_PROFILE": "production", "OTEL_TRACES_SAMPLER_ARG": "junk"})
 @example({"CODEANATOMY_OTEL_PROFILE": "production", "OTEL_TRACES_SAMPLER": ""})
+@example({"CODEANATOMY_OTEL_PROFILE": "production", "OTEL_BSP_MAX_QUEUE_SIZE": "junk"})
+@example({"OTEL_LOGS_EXPORTER": ","})
 @example_settings(max_examples=200, deadline=None)
 def test_nothing_that_a_user_sets_raises(environ: dict[str, str]) -> None:
     """Any environment is resolved, each bad variable is one problem, and what is put in its place is no problem."""

@@ -76,6 +76,25 @@ def test_a_batch_arrives_with_its_headers_however_it_is_compressed(protocol: Pro
         assert receiver.requests[0].headers["x-tenant"] == "alpha"
 
 
+def test_credentials_in_the_endpoint_are_no_part_of_the_host(protocol: Protocol) -> None:
+    """Spans arrive where the endpoint names a user as well; over HTTP the user is told to the receiver."""
+    with OtlpReceiver() as receiver:
+        exporter = exporter_to(receiver.endpoint(protocol).replace("//", "//me:hunter2@"), protocol)
+        assert exporter.export(spans(), 10) == ARRIVED
+        exporter.shutdown()
+        told = receiver.requests[0].headers.get("authorization", "")
+    assert told.startswith("Basic ") == (protocol != "grpc")
+
+
+@pytest.mark.parametrize(("endpoint", "port"), [("http://127.0.0.1", 80), ("https://127.0.0.1", 443)])
+def test_an_endpoint_without_a_port_has_that_of_its_scheme(endpoint: str, port: int, protocol: Protocol) -> None:
+    """Both protocols go to the port that the scheme stands for; gRPC alone would take 443 for both."""
+    exporter = exporter_to(endpoint, protocol)
+    outcome = exporter.export(spans(), 2)
+    exporter.shutdown()
+    assert f"127.0.0.1:{port}" in outcome.reason or f"port={port}" in outcome.reason
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 502, 503, 504])
 def test_an_answer_says_whether_to_try_again(protocol: Protocol, status: int) -> None:
     """Only what the OTLP specification calls retryable is; gRPC's RESOURCE_EXHAUSTED only with a RetryInfo."""
@@ -192,12 +211,12 @@ def test_a_certificate_that_is_not_there_makes_no_exporter(tmp_path: Path) -> No
 
 
 def test_destinations_are_those_of_the_settings() -> None:
-    """Each factory knows where it sends, also where one signal has an endpoint of its own."""
+    """Each factory knows where it sends, also where one signal has an endpoint of its own; credentials are masked."""
     config = resolve_otel_config(
         {
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
-            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://logs:1/here",
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://me:hunter2@logs:1/here",
             "OTEL_METRICS_EXPORTER": "console",
         }
     )
@@ -208,7 +227,7 @@ def test_destinations_are_those_of_the_settings() -> None:
     }
     assert found == {
         "traces": ["http://collector:4318/v1/traces"],
-        "logs": ["http://logs:1/here"],
+        "logs": ["http://****@logs:1/here"],
         "metrics": ["the exporter console"],
     }
     assert not problems

@@ -25,9 +25,10 @@ def test_a_batch_is_no_larger_than_its_queue(prefix: str) -> None:
     assert [problem.variable for problem in config.problems] == [row.name]
 
 
-def test_a_small_queue_alone_is_no_mistake() -> None:
-    """The default batch follows a smaller queue without a word."""
-    config = resolve_otel_config({"OTEL_BSP_MAX_QUEUE_SIZE": "100"})
+@pytest.mark.parametrize("profile", ["", "production"])
+def test_a_small_queue_alone_is_no_mistake(profile: str) -> None:
+    """The batch that nobody asked for, a default or a profile's, follows a smaller queue without a word."""
+    config = resolve_otel_config({"OTEL_BSP_MAX_QUEUE_SIZE": "100", "CODEANATOMY_OTEL_PROFILE": profile})
     assert config[settings.BSP_MAX_EXPORT_BATCH_SIZE] == 100
     assert config.problems == ()
 

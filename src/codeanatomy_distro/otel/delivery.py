@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from codeanatomy_distro.otel.outcome import Outcome
+from codeanatomy_distro.setting_kinds import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,8 @@ class Exporter(Protocol):
 class ExporterFactory:
     """Makes an exporter when it is called: not before there is something to export.
 
-    `destination` tells people where it sends things. `warm` imports what making one needs, and no more.
+    `destination` tells people where it sends things, without credentials. `warm` imports what making one needs, and no
+    more.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class ExporterFactory:
     ) -> None:
         self._create = create
         self._warm = warm
-        self.destination = destination
+        self.destination = without_credentials(destination)
 
     def __call__(self) -> Exporter:
         """Return a new exporter."""

@@ -24,6 +24,7 @@ _METHODS: Final = {
     "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
 }
+_PORTS: Final = {"http": 80, "https": 443}
 _COMPRESSIONS: Final = {
     "none": grpc.Compression.NoCompression,
     "gzip": grpc.Compression.Gzip,
@@ -79,8 +80,7 @@ class GrpcSender:
     ) -> None:
         self._read_answer = answer_reader(signal)
         self._metadata = tuple((key.lower(), value) for key, value in headers)
-        url = urlsplit(endpoint)
-        target = f"unix:{url.netloc}{url.path}" if url.scheme == "unix" else url.netloc or endpoint
+        target = _target(endpoint)
         compressed = _COMPRESSIONS[compression]
         self._channel: Any = (
             grpc.insecure_channel(target, _OPTIONS, compressed)
@@ -104,6 +104,17 @@ class GrpcSender:
     def close(self) -> None:
         """Close the channel; cancels an attempt that is under way."""
         self._channel.close()
+
+
+def _target(endpoint: str) -> str:
+    url = urlsplit(endpoint)
+    if url.scheme == "unix":
+        return f"unix:{url.netloc}{url.path}"
+    if not url.netloc:
+        return endpoint
+    # Left as they are, gRPC would look credentials up as a part of the host, and take 443 for the port of http://.
+    host = url.netloc.rpartition("@")[2]
+    return host if url.port else f"{host}:{_PORTS.get(url.scheme, 443)}"
 
 
 def _failed(error: Any) -> Outcome:  # noqa: ANN401 - gRPC's errors have no type that tells of code() and details()

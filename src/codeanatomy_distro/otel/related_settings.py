@@ -84,7 +84,7 @@ def _repair_batch(batch: Setting[int], queue: Setting[int], values: Values, prob
     if size.value <= room.value:
         return
     values[batch.name] = Resolved(room.value, size.origin, size.variable)
-    if size.origin != Origin.DEFAULT:  # a smaller queue alone is no mistake: the batch follows it
+    if size.origin not in {Origin.DEFAULT, Origin.PROFILE}:  # a smaller queue alone is no mistake: the batch follows it
         reason = f"a batch can't be larger than the queue ({queue.name}={room.value})"
         problems.append(Problem(batch.name, str(size.value), reason, str(room.value)))
 
