@@ -50,6 +50,16 @@ def test_what_a_setting_is_set_to_is_masked(text: str) -> None:
     assert "secret" not in masked
 
 
+def test_double_quotes_are_around_strings_where_the_dialect_says_so() -> None:
+    """Under such a dialect a text in double quotes is masked, also one with a quote inside; names have backticks."""
+    text = (
+        'select `a b` from `t 1` where s = "secret" and n = \'it\'\'s secret\' and m = "a \\"secret\\" b" and `c` = 1'
+    )
+    statement = read_statement(text, double_quotes=True)
+    assert statement.masked == "select `a b` from `t 1` where s = ? and n = ? and m = ?"
+    assert statement.tables == ("t 1",)
+
+
 @given(st.text())
 def test_any_text_can_be_read(text: str) -> None:
     """Whatever the text, it is read without an error, and what is masked holds no quoted value outside of names."""

@@ -316,6 +316,24 @@ def test_the_level_of_query_text(level: str, text: str | None, instrument: Any, 
     assert telemetry.span("datafusion.plan.compile").attributes.get("db.query.text") == text
 
 
+@pytest.mark.parametrize("dialect", ["MySQL", "bigquery", "Databricks"])
+def test_strings_in_double_quotes_are_masked(dialect: str, instrumented: Any, telemetry: Any) -> None:
+    """Under a dialect with strings in double quotes they are masked, from the statement on that sets it; else not."""
+    context = datafusion.SessionContext()
+    context.from_pydict({"s": ["secret"]}, name="facts")
+    text = 'select count(*) as n from facts where s = "secret"'
+    context.sql(f"set datafusion.sql_parser.dialect = '{dialect}'")
+    telemetry.reset()
+    assert context.sql(text).to_pydict() == {"n": [1]}
+    masked = "select count(*) as n from facts where s = ?"
+    assert {span.attributes["db.query.text"] for span in telemetry.spans()} == {masked}
+    context.sql("set datafusion.sql_parser.dialect = 'generic'")
+    telemetry.reset()
+    with pytest.raises(Exception, match=r"No field named secret|FieldNotFound"):
+        context.sql(text)
+    assert telemetry.span("datafusion.plan.compile").attributes["db.query.text"] == text
+
+
 def test_a_parameterised_text_is_kept(case: Any, telemetry: Any) -> None:
     """A text whose values are parameters is told as written."""
     telemetry.reset()

@@ -9,7 +9,12 @@ from opentelemetry.context import detach
 from codeanatomy_distro.instrumentation.datafusion.calls import Call, call_under_way, take_call
 from codeanatomy_distro.instrumentation.datafusion.datasets import remember_location
 from codeanatomy_distro.instrumentation.datafusion.measurements import record_duration
-from codeanatomy_distro.instrumentation.datafusion.namespaces import NAMESPACE, forget_namespace, namespace_of
+from codeanatomy_distro.instrumentation.datafusion.namespaces import (
+    DOUBLE_QUOTES,
+    NAMESPACE,
+    forget_namespace,
+    namespace_of,
+)
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.outputs import record_made
 from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
@@ -137,14 +142,16 @@ class Compiler:
             text = ""  # the engine refuses it
         values = kwargs.get("param_values") or (args[2:3] and args[2])
         call = call_under_way.get()
-        namespace = None
+        namespace, double_quotes = None, False
         if call is not None:
             call_under_way.set(None)
-            namespace = call[1].__dict__.get(NAMESPACE) or namespace_of(call[1])
+            kept = call[1].__dict__
+            namespace = kept.get(NAMESPACE) or namespace_of(call[1])
+            double_quotes = DOUBLE_QUOTES in kept
         reader = self.options.reader
-        query = reader.kept.get((text, bool(values), namespace))
+        query = reader.kept.get((text, bool(values), namespace, double_quotes))
         if query is None:
-            query = reader.read(text, parameterised=bool(values), namespace=namespace)
+            query = reader.read(text, parameterised=bool(values), namespace=namespace, double_quotes=double_quotes)
         return Compile(self.options, query, "sql" if call is None else call[0], call, owner, current)
 
     def table(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:

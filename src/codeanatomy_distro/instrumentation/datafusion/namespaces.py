@@ -15,14 +15,25 @@ if TYPE_CHECKING:
 
     from codeanatomy_distro.instrumentation.datafusion.engine import Raw
 
-__all__ = ["NAMESPACE", "forget_namespace", "inheriting_namespace", "namespace_of", "namespace_of_frame"]
+__all__ = [
+    "DOUBLE_QUOTES",
+    "NAMESPACE",
+    "forget_namespace",
+    "inheriting_namespace",
+    "namespace_of",
+    "namespace_of_frame",
+]
 
 NAMESPACE: Final = "_codeanatomy_namespace"
 """Where a SessionContext of the user's keeps its namespace, which the engine tells only with all its settings; and
 where a DataFrame keeps that of its session, which it was made in and goes on in whatever becomes of the session.
 """
 
+DOUBLE_QUOTES: Final = "_codeanatomy_double_quotes"
+"""What a SessionContext of the user's has if its SQL dialect puts double quotes around strings."""
+
 _DEFAULT: Final = re.compile(r"datafusion\.catalog\.default_(?:catalog|schema) = (.*?),?\n")
+_DIALECT: Final = re.compile(r"datafusion\.sql_parser\.dialect = \W*(?:mysql|bigquery|databricks|spark)", re.IGNORECASE)
 
 
 def namespace_of(owner: Raw) -> str | None:
@@ -34,14 +45,18 @@ def namespace_of(owner: Raw) -> str | None:
     if kept is None or "ctx" not in kept:
         return None
     if NAMESPACE not in kept:
-        names = _DEFAULT.findall(repr(kept["ctx"]))
-        kept[NAMESPACE] = "|".join(names) or None
+        told = repr(kept["ctx"])
+        kept[NAMESPACE] = "|".join(_DEFAULT.findall(told)) or None
+        if _DIALECT.search(told):
+            kept[DOUBLE_QUOTES] = True
     return kept[NAMESPACE]
 
 
 def forget_namespace(owner: Raw) -> None:
     """Forget what is kept: a statement may have set another."""
-    getattr(owner, "__dict__", {}).pop(NAMESPACE, None)
+    kept: dict[str, Any] = getattr(owner, "__dict__", {})
+    kept.pop(NAMESPACE, None)
+    kept.pop(DOUBLE_QUOTES, None)
 
 
 def inheriting_namespace(contexts: type, frames: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -155,22 +155,27 @@ class QueryReader:
 
     def __init__(self, text_level: str) -> None:
         self._text_level = text_level
-        self.kept: dict[tuple[str, bool, str | None], Query] = {}
+        self.kept: dict[tuple[str, bool, str | None, bool], Query] = {}
 
-    def read(self, text: str, *, parameterised: bool, namespace: str | None = None) -> Query:
-        """Return the query of `text`; a parameterised text holds no values, and is told as it is written."""
-        key = (text, parameterised, namespace)
+    def read(
+        self, text: str, *, parameterised: bool, namespace: str | None = None, double_quotes: bool = False
+    ) -> Query:
+        """Return the query of `text`; a parameterised text holds no values, and is told as it is written.
+
+        `double_quotes` tells that the session's dialect puts those around strings.
+        """
+        key = (text, parameterised, namespace, double_quotes)
         query = self.kept.get(key)
         if query is None:
-            query = self._make(text, namespace, parameterised=parameterised)
+            statement = read_statement(text, double_quotes=double_quotes)
+            query = self._make(text, statement, namespace, parameterised=parameterised)
             if len(text) <= _LONGEST_KEPT:
                 if len(self.kept) >= _MOST_KEPT:
                     self.kept.clear()
                 self.kept[key] = query
         return query
 
-    def _make(self, text: str, namespace: str | None, *, parameterised: bool) -> Query:
-        statement = read_statement(text)
+    def _make(self, text: str, statement: Statement, namespace: str | None, *, parameterised: bool) -> Query:
         written = None
         if self._text_level == "full" or (parameterised and self._text_level == "masked"):
             written = text[:MOST_CHARACTERS]

@@ -142,9 +142,12 @@ def _literal(token: Token) -> str:
     return token.text.strip("'").replace("''", "'") if token.kind == "string" else token.text
 
 
-def read_statement(text: str) -> Statement:
-    """Return what `text` tells; anything at all may be given. What is no statement has its first word as operation."""
-    tokens = tokenize(text)
+def read_statement(text: str, *, double_quotes: bool = False) -> Statement:
+    """Return what `text` tells; anything at all may be given. What is no statement has its first word as operation.
+
+    `double_quotes` tells that the session's dialect puts those around strings.
+    """
+    tokens = tokenize(text, double_quotes=double_quotes)
     reader = _Reader(tokens)
     reader.walk()
     words = _opening_words(reader)

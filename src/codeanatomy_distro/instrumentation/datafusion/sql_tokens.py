@@ -50,8 +50,11 @@ class Token(NamedTuple):
         return self.kind in {"word", "name"}
 
 
-def tokenize(text: str) -> list[Token]:
-    """Return the tokens of the first 16 384 characters of `text`; a literal that may be open reaches to the end."""
+def tokenize(text: str, *, double_quotes: bool = False) -> list[Token]:
+    """Return the tokens of the first 16 384 characters of `text`; a literal that may be open reaches to the end.
+
+    With `double_quotes` those are around strings, as some dialects have it, and not around names.
+    """
     text = text[:MOST_CHARACTERS]
     tokens: list[Token] = []
     position, spaced = 0, False
@@ -66,7 +69,9 @@ def tokenize(text: str) -> list[Token]:
             if kind == "dollar":
                 closing = text.find(match.group(), position)
                 position = len(text) if closing < 0 else closing + len(match.group())
-            elif kind == "string" and _ends_in_doubt(text, match, tokens):
+            elif kind == "name" and double_quotes and text[match.start()] == '"':
+                kind = "string"
+            if kind == "string" and _ends_in_doubt(text, match, tokens):
                 position = len(text)
             tokens.append(Token(kind, text[match.start() : position], spaced))
             spaced = False
