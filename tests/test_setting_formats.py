@@ -88,6 +88,10 @@ def test_url_is_read(raw: str, value: str) -> None:
         "http://é",
         "a b:1",
         "h:",
+        "http://:4317",
+        "http://me@:4317",
+        "http://[]:4317",
+        "http://a]b:4317",
         "http://" + "h" * 300,
     ],
 )

@@ -16,6 +16,7 @@ __all__ = [
     "Renamed",
     "Resolved",
     "Setting",
+    "UsedInPart",
     "environment",
     "resolve",
 ]
@@ -65,6 +66,16 @@ class Renamed(Problem):
     def __str__(self) -> str:
         """Return the one line a user reads."""
         return f"{self.variable} is an old name of {self.used}: set {self.used} instead; its value is used"
+
+
+class UsedInPart(Problem):
+    """A file of which a part can't be used."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return the one line a user reads."""
+        return super().__str__().replace(" is ignored: ", " is used in part: ", 1)
 
 
 class Setting(Generic[T_co]):

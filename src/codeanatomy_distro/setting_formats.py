@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from codeanatomy_distro.setting_kinds import BadValue, Kind, checked, each, join
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["file", "folders", "headers", "pairs", "patterns", "traceparent", "url"]
 
-_LONGEST_HOST: Final = 260  # 253 of a host name and a port
+_LONGEST_HOST: Final = 253
 
 
 def _pairs(raw: str, *, check: Callable[[str, str], str] = lambda _key, _value: "") -> tuple[tuple[str, str], ...]:
@@ -111,18 +111,31 @@ def _url(raw: str) -> str:
         if not re.fullmatch(r"[^:/]+:[0-9]+(/.*)?|\[[0-9A-Fa-f:.]+\]:[0-9]+(/.*)?", raw):
             raise BadValue(example)
         return _url(f"http://{raw}")
-    host = rest.split("/", 1)[0].rpartition("@")[2]
-    if scheme.lower() not in {"http", "https", "unix"} or not (rest.strip("/") if scheme.lower() == "unix" else host):
+    scheme = scheme.lower()
+    found = f"{scheme}://{rest}"
+    if scheme not in {"http", "https", "unix"} or not rest.strip("/"):
         reason = "expected a URL that starts with http:// or https://"
         raise BadValue(reason)
-    port = host.rpartition("]")[2].partition(":")[2]
-    if port and not (port.isdigit() and 0 < int(port[:6]) < 2**16):
+    if scheme != "unix":
+        _check_host(found)
+    return found
+
+
+def _check_host(found: str) -> None:
+    try:
+        host = urlsplit(found).hostname or ""
+    except ValueError:  # brackets that hold no address
+        host = ""
+    if not 0 < len(host) <= _LONGEST_HOST:
+        reason = "no host has a name that long" if host else "it names no host"
+        raise BadValue(reason)
+    try:
+        port = urlsplit(found).port
+    except ValueError:
+        port = 0
+    if port == 0:
         reason = "its port is no number from 1 to 65535"  # not quoted: a password with a slash would look like one
         raise BadValue(reason)
-    if len(host) > _LONGEST_HOST and scheme.lower() != "unix":
-        reason = "no host has a name that long"
-        raise BadValue(reason)
-    return f"{scheme.lower()}://{rest}"
 
 
 url: Kind[str] = Kind("URL", _url, allowed="http://host:port, https://host:port")

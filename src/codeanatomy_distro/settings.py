@@ -86,6 +86,9 @@ _PLACES: Final = {
     "LOGS": "logger_provider.processors[].batch",
 }
 
+_OUR_SAMPLER: Final = f"tracer_provider.sampler.{DISTRO_NAME}"
+_OUR_ROOT_SAMPLER: Final = f"tracer_provider.sampler.parent_based.root.{DISTRO_NAME}"
+
 # fmt: off
 # --- Service identity -------------------------------------------------------------------------------------------------
 _section = "Service identity"
@@ -179,14 +182,17 @@ TRACES_SAMPLER = _row(
 )
 TRACES_SAMPLER_ARG = _row(
     _section, "OTEL_TRACES_SAMPLER_ARG", text, _NONE, "Argument of the sampler; the ratio of a ratio sampler.", default_text="0.1",
-    place="tracer_provider.sampler.trace_id_ratio_based.ratio, tracer_provider.sampler.parent_based.root.trace_id_ratio_based.ratio",
+    place="tracer_provider.sampler.trace_id_ratio_based.ratio, tracer_provider.sampler.parent_based.root.trace_id_ratio_based.ratio, "
+    f"{_OUR_SAMPLER}.ratio, {_OUR_ROOT_SAMPLER}.ratio",
 )
 SAMPLING_RULE = _row(
-    _section, "CODEANATOMY_OTEL_SAMPLING_RULE", text, "codeanatomy.default", "Name of the sampling rule, on each sampled span."
+    _section, "CODEANATOMY_OTEL_SAMPLING_RULE", text, "codeanatomy.default", "Name of the sampling rule, on each sampled span.",
+    place=f"{_OUR_SAMPLER}.rule, {_OUR_ROOT_SAMPLER}.rule",
 )
 SAMPLING_RULES = _row(
     _section, "CODEANATOMY_OTEL_SAMPLING_RULES", text, _NONE,
     "Rules of the codeanatomy sampler: a YAML or JSON list, or the path of a file that holds one.",
+    place=f"{_OUR_SAMPLER}.rules, {_OUR_ROOT_SAMPLER}.rules",
 )
 
 # --- Exporters --------------------------------------------------------------------------------------------------------
@@ -294,7 +300,8 @@ _section = "Logs"
 LOG_CORRELATION = _row(_section, "OTEL_PYTHON_LOG_CORRELATION", boolean, _ON, "Put trace id, span id and trace flags on each logging record.")
 LOGGING_AUTO_INSTRUMENTATION = _row(
     _section, "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", boolean, _OFF,
-    "Use the handler of opentelemetry-instrumentation-logging in place of ours.",
+    "Use the handler of opentelemetry-instrumentation-logging in place of ours. It stands on the root logger: a program "
+    "that configures no logging then prints no warnings.",
 )
 LOG_LEVEL = _row(
     _section, "OTEL_LOG_LEVEL", choice("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", synonyms={"warn": "WARNING", "fatal": "CRITICAL"}),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from codeanatomy_distro.testing.otlp import Protocol
     from codeanatomy_distro.testing.receiver import OtlpReceiver
 
 pytestmark = pytest.mark.e2e
@@ -106,6 +107,82 @@ def _install_metadata(folder: Path, name: str, entry_points: str) -> None:
     (info / "entry_points.txt").write_text(entry_points, encoding="utf-8")
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_https_where_no_tls_is_spoken(protocol: Protocol, receiver: OtlpReceiver) -> None:
+    """A Collector that speaks plain text is told from a dead one, with what to write, and nothing else is printed."""
+    endpoint = receiver.endpoint(protocol).replace("http:", "https:")
+    code, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+    assert code == 1
+    assert f"1. what listens at {endpoint} does not speak TLS" in screen
+    assert "-> write http:// in OTEL_EXPORTER_OTLP_ENDPOINT" in screen
+
+
+def test_a_path_too_much(receiver: OtlpReceiver) -> None:
+    """The path of a signal in the endpoint of all signals is told as what is one too much."""
+    endpoint = f"{receiver.http_endpoint}/v1/traces"
+    _, screen = _doctor(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
+    assert "-> leave /v1/... out of OTEL_EXPORTER_OTLP_ENDPOINT" in screen
+
+
+def test_an_exporter_whose_name_says_the_protocol(receiver: OtlpReceiver) -> None:
+    """Where the exporter's name settles the protocol, the name is what has to change."""
+    environ = {"OTEL_TRACES_EXPORTER": "otlp_proto_http", "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint}
+    _, screen = _doctor(**environ)
+    assert "wrong protocol for traces" in screen
+    assert "-> write otlp_proto_grpc in OTEL_TRACES_EXPORTER" in screen
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_credentials_are_not_shown(arguments: tuple[str, ...]) -> None:
+    """User and password of an endpoint stand nowhere in what the doctor prints."""
+    code, text = _doctor(*arguments, OTEL_EXPORTER_OTLP_ENDPOINT="http://me:hunter2@127.0.0.1:1")
+    assert code == 1
+    assert "http://****@127.0.0.1:1" in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8:strict"])
+def test_any_terminal_gets_any_text(arguments: tuple[str, ...], encoding: str) -> None:
+    """What the terminal's encoding lacks, or would steer the terminal, arrives as an escape."""
+    environ = {"OTEL_SERVICE_NAME": "a\N{SNOWMAN}\x1b[31m", "OTEL_X\udcff": "1", "OTEL_SDK_DISABLED": "true"}
+    code, text = _doctor(*arguments, PYTHONIOENCODING=encoding, **environ)
+    assert code == 1
+    assert "\x1b" not in text
+    assert "OTEL_X\\udcff" in text
+    if arguments:
+        assert json.loads(text)["sections"]["Settings"]["OTEL_SERVICE_NAME"]["value"] == environ["OTEL_SERVICE_NAME"]
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e300", "soon"])
+def test_a_timeout_that_is_none(seconds: str) -> None:
+    """A wait that nobody can wait is refused as a wrong argument."""
+    command = [sys.executable, "-m", "codeanatomy_distro.cli", "doctor", f"--timeout={seconds}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "argument --timeout: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_distros_of_which_one_is_chosen_in_part(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """Naming our distro is enough; naming half of another one asks for its other half."""
+    _install_metadata(
+        tmp_path, "another-distro", "[opentelemetry_distro]\nother = x:X\n[opentelemetry_configurator]\nrest = x:X\n"
+    )
+    environ = {"PYTHONPATH": str(tmp_path), "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint}
+    assert _doctor(OTEL_PYTHON_DISTRO="codeanatomy", **environ)[0] == 0
+    for chosen, other in (
+        ("OTEL_PYTHON_DISTRO=other", "OTEL_PYTHON_CONFIGURATOR=rest"),
+        ("OTEL_PYTHON_CONFIGURATOR=codeanatomy", "OTEL_PYTHON_DISTRO=codeanatomy"),
+    ):
+        name, _, value = chosen.partition("=")
+        code, screen = _doctor(**environ, **{name: value})
+        text = " ".join(screen.split())
+        assert code == 1
+        assert f"of the two only {name} is set. opentelemetry-instrument takes {other.partition('=')[2]}" in text
+        assert f"-> export {other} (or: pip uninstall another-distro)" in text
+
+
 def test_two_distros(tmp_path: Path, receiver: OtlpReceiver) -> None:
     """Another distro beside ours is told with the variables that choose; once chosen, there is nothing to say."""
     _install_metadata(
@@ -174,6 +251,27 @@ def test_bad_file(tmp_path: Path, receiver: OtlpReceiver) -> None:
     assert code == 1
     assert "attribute_count_limit) (line 3); using the variables and the defaults" in text
     assert f"-> mend {path}, or unset OTEL_CONFIG_FILE" in text
+
+
+def test_what_a_file_names_and_nobody_has(tmp_path: Path, receiver: OtlpReceiver) -> None:
+    """Plug-ins of a declarative file that are not installed are found, as a program would find them."""
+    pytest.importorskip("opentelemetry.configuration", reason="opentelemetry-configuration is not installed")
+    path = tmp_path / "sdk.yaml"
+    path.write_text(
+        'file_format: "1.0"\npropagator: {composite: [{no_propagator: }]}\n'
+        "resource: {detection/development: {detectors: [{no_detector: }]}}\n"
+        "tracer_provider:\n  sampler: {no_sampler: }\n  id_generator: {no_generator: }\n"
+        f"  processors: [{{batch: {{exporter: {{otlp_grpc: {{endpoint: '{receiver.grpc_endpoint}'}}}}}}}}]\n"
+        "logger_provider: {processors: [{batch: {exporter: {no_exporter: }}}]}\n",
+        encoding="utf-8",
+    )
+    environ = {"OTEL_CONFIG_FILE": str(path), "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.grpc_endpoint}
+    code, text = _doctor("--json", **environ)
+    findings = [one["what"] for one in json.loads(text)["findings"]]
+    assert code == 1
+    assert len(findings) == 5
+    for name in ("no_propagator", "no_detector", "no_sampler", "no_generator", "no_exporter"):
+        assert len([what for what in findings if name in what]) == 1
 
 
 def test_what_a_file_exports(tmp_path: Path, receiver: OtlpReceiver) -> None:

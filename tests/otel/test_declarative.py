@@ -184,6 +184,61 @@ def test_what_nothing_reads_is_told(tmp_path: Path) -> None:
     assert config[settings.SIGNAL_EXPORTER["metrics"]] == ("console",)
 
 
+def test_a_section_that_is_misspelt_is_told(tmp_path: Path) -> None:
+    """A section of an unknown name, whose signal would be off without a word, is named."""
+    text = MINIMAL + "tracer_provder: {processors: [{simple: {exporter: {console: }}}]}\n"
+    (problem,) = resolve_otel_config({"OTEL_CONFIG_FILE": _written(tmp_path, text)}).problems
+    assert "used in part: nothing here reads tracer_provder" in str(problem)
+
+
+def test_a_newer_version_is_read_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file of a newer minor version holds; that some of it may not be known is one line of ours."""
+    config = resolve_otel_config({"OTEL_CONFIG_FILE": _written(tmp_path, MINIMAL.replace("1.0", "1.99"))})
+    assert config.file is not None
+    (problem,) = config.problems
+    assert "is used in part: Configuration file_format '1.99' has a newer minor version" in str(problem)
+    assert not caplog.records
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="it takes a file that nobody can read from")
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path) -> None:
+    """What the system says of a file that it does not let us read is the reason."""
+    (tmp_path / "sdk.yaml").symlink_to("/proc/self/mem")  # permissions would not stop root
+    (problem,) = resolve_otel_config({"OTEL_CONFIG_FILE": str(tmp_path / "sdk.yaml")}).problems
+    assert problem.reason == "it can't be read (Input/output error)"
+
+
+RULES = '[{"rule": "ours", "ratio": 1}]'
+
+
+@pytest.mark.parametrize("sampler", ["{codeanatomy: }", "{parent_based: {root: {codeanatomy: {ratio: 0.5}}}}"])
+def test_the_rules_of_the_variable_are_those_of_the_files_sampler(sampler: str, tmp_path: Path) -> None:
+    """Where the file names the sampler of rules and says none, the variable's hold, whatever sampler it names."""
+    text = f"{MINIMAL}tracer_provider: {{processors: [{{simple: {{exporter: {{console: }}}}}}], sampler: {sampler}}}\n"
+    environ = {"OTEL_CONFIG_FILE": _written(tmp_path, text), "CODEANATOMY_OTEL_SAMPLING_RULES": RULES}
+    config = resolve_otel_config({**environ, "OTEL_TRACES_SAMPLER": "always_off"})
+    assert config.problems == ()
+    assert config[settings.TRACES_SAMPLER] == "codeanatomy"
+    assert [rule.rule for rule in config.sampling_rules] == ["ours"]
+    assert config.sampler_ratio == (0.5 if "0.5" in sampler else 0.1)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("ratio: 7", "ratio of the sampler: the sampler codeanatomy takes a ratio: must be from 0 to 1; using 0.1"),
+        ("rules: [{rule: x}]", "rules of the sampler: rule 1: it has no ratio; using no rules"),
+        ("rati: 1", "nothing here reads tracer_provider.sampler.codeanatomy.rati; using all else that it says"),
+    ],
+)
+def test_what_is_wrong_with_the_files_sampler_is_told_of_the_file(options: str, told: str, tmp_path: Path) -> None:
+    """A bad option of our sampler is told as a part of the file, not as a variable that nobody has set."""
+    sampler = f"{{codeanatomy: {{{options}}}}}"
+    text = f"{MINIMAL}tracer_provider: {{processors: [{{simple: {{exporter: {{console: }}}}}}], sampler: {sampler}}}\n"
+    (problem,) = resolve_otel_config({"OTEL_CONFIG_FILE": _written(tmp_path, text)}).problems
+    assert str(problem).endswith(f"/sdk.yaml' is used in part: {told}")
+
+
 @pytest.mark.parametrize("missing", ["opentelemetry.configuration", "yaml", "jsonschema"])
 def test_without_the_package_the_install_line_is_told(missing: str, tmp_path: Path) -> None:
     """Where the package or one that it needs is missing, the message has the line that installs it."""

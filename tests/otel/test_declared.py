@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from codeanatomy_distro.otel.config import OtelConfig
+    from codeanatomy_distro.otel.declared_exports import DeclaredExport
     from codeanatomy_distro.setting import Problem
     from codeanatomy_distro.testing.otlp import MetricPoint, Telemetry
 
@@ -56,7 +57,7 @@ def with_file(tmp_path: Path) -> Callable[..., OtelConfig]:
 def _record(config: OtelConfig) -> Resource:
     """Make the providers of a configuration, record one of everything with them, and send it."""
     problems: list[Problem] = []
-    resource = create_resource(config)
+    resource = create_resource(config, [])
     made_of = Ingredients(config, resource, problems, [])
     tracers = providers.create_tracer_provider(made_of)
     meters = providers.create_meter_provider(made_of)
@@ -73,6 +74,12 @@ def _record(config: OtelConfig) -> Resource:
         provider.shutdown()
     assert problems == []
     return resource
+
+
+def _exports(config: OtelConfig, signal: str, problems: list[Problem]) -> list[DeclaredExport]:
+    from codeanatomy_distro.otel.declared_exports import declared_exports  # of a package that may be absent
+
+    return declared_exports(config, signal, problems)
 
 
 def _values(telemetry: Telemetry, name: str) -> set[str]:
@@ -179,7 +186,7 @@ resource:
     detectors: [{process: }, {service: }]
 """
     found = create_resource(
-        with_file(text, OTEL_SERVICE_NAME="of-the-variable", OTEL_SERVICE_INSTANCE_ID="me")
+        with_file(text, OTEL_SERVICE_NAME="of-the-variable", OTEL_SERVICE_INSTANCE_ID="me"), []
     ).attributes
     assert (found["service.name"], found["shard"], found["service.instance.id"]) == ("of-the-file", 3, "me")
     assert found["telemetry.distro.name"] == "codeanatomy-distro"
@@ -247,18 +254,19 @@ tracer_provider:
 logger_provider: {processors: [{simple: {exporter: {console: }}}], limits: {attribute_count_limit: 3}}
 """
     config = with_file(text)
-    assert create_propagator(config).fields == {"baggage"}
+    assert create_propagator(config, []).fields == {"baggage"}
     memory = InMemoryExporters()
     tracers = providers.create_tracer_provider(Ingredients(config, Resource.get_empty(), [], [], memory))
     tracers.get_tracer("app").start_span("x", attributes={"a": 1, "b": 2, "c": 3}).end()
     assert len(memory.spans.get_finished_spans()[0].attributes or {}) == 2
-    assert create_propagator(with_file("")).fields == set()
+    assert create_propagator(with_file(""), []).fields == set()
 
 
 @pytest.mark.parametrize(
     ("part", "reason", "used"),
     [
         ("sampler: {bogus: }", "its sampler can't be had: Plugin 'bogus' not found", "parentbased_traceidratio"),
+        ("id_generator: {bogus: }", "its id generator can't be had: Plugin 'bogus' not found", "random ids"),
         ("id_generator: {bogus: {a: 1}}", "its id generator can't be had: Plugin 'bogus' not found", "random ids"),
     ],
 )
@@ -275,6 +283,88 @@ def test_what_the_file_names_and_nobody_has_is_told(
     assert reason in str(problem)
     assert used in problem.used
     assert "/sdk.yaml' is used in part" in str(problem)
+
+
+@pytest.mark.parametrize("section", ["composite: [{bogus: }, {baggage: }]", 'composite_list: "bogus,baggage"'])
+def test_a_propagator_that_nobody_has_costs_no_other(with_file: Callable[..., OtelConfig], section: str) -> None:
+    """A propagator of the file that is not installed is told, and the others work."""
+    problems: list[Problem] = []
+    assert create_propagator(with_file(f"propagator: {{{section}}}\n"), problems).fields == {"baggage"}
+    (problem,) = problems
+    assert "is used in part: its propagator bogus: no propagator of that name is installed" in str(problem)
+
+
+def test_attributes_that_are_not_of_their_type_are_told(with_file: Callable[..., OtelConfig]) -> None:
+    """A resource attribute that is no number, where the file says that it is one, costs the file's attributes alone."""
+    problems: list[Problem] = []
+    text = "resource: {attributes: [{name: shard, value: three, type: int}]}\n"
+    found = create_resource(with_file(text, OTEL_SERVICE_NAME="mine"), problems)
+    assert found.attributes["service.name"] == "mine"
+    (problem,) = problems
+    assert "is used in part: its resource attributes can't be read" in str(problem)
+
+
+def test_an_exporter_that_nobody_has_is_told(with_file: Callable[..., OtelConfig], receiver: OtlpReceiver) -> None:
+    """An exporter of the file that is not installed is told; the others export, and OTLP where it is the only one."""
+    other = f"{{batch: {{exporter: {{otlp_grpc: {{endpoint: '{receiver.grpc_endpoint}'}}}}}}}}"
+    text = (
+        f"tracer_provider: {{processors: [{{batch: {{exporter: {{bogus: }}}}}}, {other}]}}\n"
+        "logger_provider: {processors: [{simple: {exporter: {bogus: }}}]}\n"
+    )
+    config = with_file(text, OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:4317")
+    problems: list[Problem] = []
+    found = {signal: _exports(config, signal, problems) for signal in ("traces", "logs")}
+    destinations = {signal: [one.create_exporter.destination for one in each] for signal, each in found.items()}
+    assert destinations == {"traces": [receiver.grpc_endpoint], "logs": ["http://collector:4317"]}
+    assert [(one.reason, one.used) for one in problems] == [
+        ("no exporter bogus of traces is installed", "the others"),
+        ("no exporter bogus of logs is installed", "otlp"),
+    ]
+
+
+def test_one_exporter_knows_nothing_of_another(with_file: Callable[..., OtelConfig]) -> None:
+    """What the first processor says is not what the second one leaves out: it must not get the other's headers."""
+    text = """
+tracer_provider:
+  processors:
+    - batch:
+        schedule_delay: 7
+        exporter: {otlp_http: {endpoint: "https://one:1/v1/traces", headers_list: "api-key=secret", compression: gzip}}
+    - batch: {exporter: {otlp_grpc: {endpoint: "http://two:4317"}}}
+"""
+    _, other = (one.config for one in _exports(with_file(text), "traces", []))
+    assert other[settings.SIGNAL_ENDPOINT["traces"]] == "http://two:4317"
+    assert not other[settings.SIGNAL_HEADERS["traces"]]
+    assert other[settings.SIGNAL_COMPRESSION["traces"]] is None
+    assert other[settings.BSP_SCHEDULE_DELAY] == 5000
+
+
+def test_values_that_the_settings_cannot_have_are_told(with_file: Callable[..., OtelConfig]) -> None:
+    """What the schema lets through and nothing can be done with is told, and what would hold without it is used."""
+    text = """
+tracer_provider:
+  processors:
+    - batch:
+        max_queue_size: 5
+        max_export_batch_size: 10
+        schedule_delay: 0
+        export_timeout: 0
+        exporter: {otlp_grpc: {endpoint: "not a url", compression: zip, timeout: 0, tls: {ca_file: /absent.pem}}}
+"""
+    problems: list[Problem] = []
+    (one,) = _exports(with_file(text), "traces", problems)
+    rows = (settings.BSP_MAX_EXPORT_BATCH_SIZE, settings.BSP_SCHEDULE_DELAY, settings.BSP_EXPORT_TIMEOUT)
+    assert [one.config[row] for row in rows] == [5, 5000, 3_600_000]  # no limit is the longest that there is
+    assert one.config[settings.SIGNAL_TIMEOUT["traces"]] == 3600
+    assert one.create_exporter.destination == "http://localhost:4317"
+    places = [problem.reason.split(": ")[0].removeprefix("tracer_provider.processors[].batch.") for problem in problems]
+    assert sorted(places) == [
+        "exporter.*.compression",
+        "exporter.*.endpoint",
+        "exporter.*.tls.ca_file",
+        "max_export_batch_size",
+        "schedule_delay",
+    ]
 
 
 def test_scopes_that_the_file_switches_off(with_file: Callable[..., OtelConfig]) -> None:

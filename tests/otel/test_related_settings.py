@@ -137,6 +137,6 @@ def test_a_bad_rule_is_told_once() -> None:
         "CODEANATOMY_OTEL_SAMPLING_RULES": '[{"rule": "all", "ratio": 1}, {"rule": "bad", "ratio": 2}]',
     }
     config = resolve_otel_config(environ)
-    assert [problem.used for problem in config.problems] == ["the other 1"]
+    assert [problem.used for problem in config.problems] == ["the other rules"]
     again = resolve_otel_config({**environ, "CODEANATOMY_OTEL_SAMPLING_RULES": str(config[settings.SAMPLING_RULES])})
     assert (again.sampling_rules, again.problems) == (config.sampling_rules, ())

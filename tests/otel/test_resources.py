@@ -95,6 +95,7 @@ def test_overrides_win(config: Make) -> None:
     """What the program overrides wins over variables and detectors, in any type that an attribute has."""
     found = create_resource(
         config(OTEL_SERVICE_NAME="variable", OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="process"),
+        [],
         overrides={"service.name": "override", "process.pid": 1, "list": ["a"], "none": None},
     ).attributes
     assert (found["service.name"], found["process.pid"], found["list"]) == ("override", 1, ("a",))
@@ -106,7 +107,7 @@ def test_overrides_win(config: Make) -> None:
 def test_variables_win_over_detectors(config: Make) -> None:
     """A resource attribute that the user gives is not overwritten by what a detector finds."""
     environ = {"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process", "OTEL_RESOURCE_ATTRIBUTES": "process.owner=me"}
-    assert create_resource(config(**environ)).attributes["process.owner"] == "me"
+    assert create_resource(config(**environ), []).attributes["process.owner"] == "me"
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text()))

@@ -167,9 +167,9 @@ def test_without_rules_about_scopes_the_provider_is_left_alone() -> None:
 
 
 def test_the_plug_in_reads_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another configurator gets the same sampler by the entry point, with the argument or, from a file, without."""
+    """Another configurator gets the same sampler by the entry point, with the argument or, from a file, options."""
     monkeypatch.setenv("CODEANATOMY_OTEL_SAMPLING_RULES", json.dumps(RULES[1:]))
-    for sampler in (create_sampler("0"), create_sampler(0.0), create_sampler(options={"ratio": 0})):
+    for sampler in (create_sampler("0"), create_sampler(0.0), create_sampler(ratio=0)):
         drop = sampler.should_sample(None, 1, "noise", attributes={"tenant": "vip-1"})
         keep = sampler.should_sample(None, 1, "work", attributes={"tenant": "vip-1"})
         assert (drop.decision, keep.decision) == (sampling.Decision.DROP, sampling.Decision.RECORD_AND_SAMPLE)

@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from codeanatomy_distro.cli.printing import tolerate_any_text
 from codeanatomy_distro.setting import environment
 
 if TYPE_CHECKING:
@@ -53,12 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         command.add_arguments(below)
         below.set_defaults(main=command.main)
+    tolerate_any_text()
     options = parser.parse_args(arguments)
     # As the user set it: importing OpenTelemetry's API mends what it can't read itself (`api_environment`).
     options.environ = dict(environment())
     try:
         code: int = options.main(options)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except BrokenPipeError:  # such as `codeanatomy-otel settings | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import textwrap
 from typing import TYPE_CHECKING, Final
 
+from codeanatomy_distro.cli.printing import printable
+from codeanatomy_distro.setting_kinds import BadValue, number
+
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
     from codeanatomy_distro.cli.doctor_report import Section
@@ -31,11 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=float,
+        type=_seconds,
         default=3.0,
-        help="longest wait for each answer (default: %(default)s)",
+        help="longest wait for each answer, up to 3600 (default: %(default)s)",
     )
     parser.add_argument("--no-export", action="store_true", help="send nothing")
+
+
+def _seconds(text: str) -> float:
+    try:
+        return number(0.001, 3600).parse(text)
+    except BadValue as bad:
+        raise argparse.ArgumentTypeError(str(bad)) from None
 
 
 def main(options: argparse.Namespace) -> int:
@@ -47,17 +57,18 @@ def main(options: argparse.Namespace) -> int:
             "findings": [{"section": title, "what": one.what, "cure": one.cure} for title, one in findings],
             "sections": {section.title: section.data for section in sections},
         }
-        print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        print(json.dumps(document, indent=2, default=str))
         return 1 if findings else 0
     print(f"codeanatomy-otel doctor: {_count(len(findings))}")
-    for number, (_, finding) in enumerate(findings, 1):
-        print(textwrap.fill(f"{number}. {finding.what}", _WIDTH, subsequent_indent="   ", break_on_hyphens=False))
+    for position, (_, finding) in enumerate(findings, 1):
+        what = f"{position}. {printable(finding.what)}"
+        print(textwrap.fill(what, _WIDTH, subsequent_indent="   ", break_on_hyphens=False))
         # Not filled: a command that is broken over two lines can't be copied.
-        print(f"   -> {finding.cure}")
+        print(f"   -> {printable(finding.cure)}")
     for section in sections:
         print(f"\n{section.title}")
         for line in section.lines:
-            print(f"  {line}")
+            print(f"  {printable(line)}")
     return 1 if findings else 0
 
 
@@ -75,15 +86,18 @@ def _examine(environ: Mapping[str, str], timeout: float, *, export: bool) -> lis
     from codeanatomy_distro.otel.sdk_environment import sdk_environment
 
     config = resolve_otel_config(environ)
+    chosen = doctor_settings.examine(config)
     sections = [
-        doctor_settings.examine(config),
+        chosen,
         doctor_selection.examine(config),
         doctor_packages.examine(),
         doctor_packages.examine_libraries(),
     ]
     with sdk_environment(config):
-        from codeanatomy_distro.cli import doctor_detectors, doctor_export, doctor_instrumentors
+        from codeanatomy_distro.cli import doctor_detectors, doctor_export, doctor_instrumentors, doctor_parts
 
+        for problem in doctor_parts.problems_of_parts(config):
+            doctor_settings.find_problem(chosen, problem)
         sections.append(doctor_instrumentors.examine(config))
         resource, detectors = doctor_detectors.examine(config)
         sections.append(detectors)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.cli.doctor_report import Section
+from codeanatomy_distro.cli.doctor_settings import find_problem
 from codeanatomy_distro.otel.resources import create_resource
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from codeanatomy_distro.otel.config import OtelConfig
+    from codeanatomy_distro.setting import Problem
 
 __all__ = ["examine"]
 
@@ -42,7 +44,10 @@ def examine(config: OtelConfig) -> tuple[Resource, Section]:
         section.data[name] = {"milliseconds": round(took * 1000, 1), "attributes": dict(found.attributes)}
         if took > _SLOW:
             section.find(f"the resource detector {name} takes {took:.1f} s at each start", _without(named, name))
-    resource = create_resource(config)
+    problems: list[Problem] = []
+    resource = create_resource(config, problems)
+    for problem in problems:
+        find_problem(section, problem)
     for name in _SHOWN:
         if name in resource.attributes:
             section.lines.append(f"{name} = {resource.attributes[name]}")

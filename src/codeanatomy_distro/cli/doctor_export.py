@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.cli.doctor_connection import address, connect, speaks_tls
 from codeanatomy_distro.cli.doctor_probe import create_batch
 from codeanatomy_distro.cli.doctor_report import Finding, Section
 from codeanatomy_distro.otel.config import SIGNALS, OtelConfig
@@ -28,16 +27,17 @@ __all__ = ["examine"]
 _SIGNALS: Final = "{signals}"  # stands in a finding for the signals that share it
 # What HTTP/1.1 and gRPC say of an answer in the other's language.
 _OTHER_LANGUAGE: Final = ("BadStatusLine", "Failed parsing HTTP/2")
+_OTHER: Final = {"grpc": "http/protobuf", "http/protobuf": "grpc"}
 _USUAL: Final = {"grpc": 4317, "http/protobuf": 4318}
-_PORTS: Final = {"http": 80, "https": 443}
 _OTLP: Final = {"otlp": None, "otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
 
 
 @dataclass(frozen=True)
 class _Target:
-    """One exporter of one signal."""
+    """One exporter of one signal, by the name that it has in the settings."""
 
     signal: str
+    name: str
     config: OtelConfig
     protocol: str
     timeout: float
@@ -73,8 +73,8 @@ def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: b
     for signal in SIGNALS:
         targets, others = _targets(config, signal)
         section.lines += [f"{signal}: {other}" for other in others]
-        for around, protocol in targets:
-            target = _Target(signal, around, protocol, timeout)
+        for name, around, protocol in targets:
+            target = _Target(signal, name, around, protocol, timeout)
             fault = _examine_target(section, target, create_batch(signal, resource) if export else None)
             if fault is not None:
                 faults.setdefault((fault.what, fault.cure), []).append(signal)
@@ -83,18 +83,19 @@ def examine(config: OtelConfig, resource: Resource, timeout: float, *, export: b
     return section
 
 
-def _targets(config: OtelConfig, signal: str) -> tuple[list[tuple[OtelConfig, str]], list[str]]:
-    """Return the OTLP exporters of `signal`, each as the configuration around it and its protocol; and the others."""
+def _targets(config: OtelConfig, signal: str) -> tuple[list[tuple[str, OtelConfig, str]], list[str]]:
+    """Return the OTLP exporters of `signal`, each with the configuration around it and its protocol; and the others."""
     if config.file is not None:
         from codeanatomy_distro.otel import declared_exports  # start-up cost: a package of an extra
 
-        found = declared_exports.declared_exports(config, signal)
+        found = declared_exports.declared_exports(config, signal, [])  # its problems are told by `doctor_parts`
         others = [one.create_exporter.destination for one in found if one.protocol is None]
-        return [(one.config, one.protocol) for one in found if one.protocol], others if found else ["not exported"]
+        targets = [("otlp", one.config, one.protocol) for one in found if one.protocol]
+        return targets, others if found else ["not exported"]
     general = config.for_signal(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL)
     names = config[settings.SIGNAL_EXPORTER[signal]]
     others = ["not exported" if name == "none" else f"the exporter {name}" for name in names if name not in _OTLP]
-    return [(config, _OTLP[name] or general) for name in names if name in _OTLP], others
+    return [(name, config, _OTLP[name] or general) for name in names if name in _OTLP], others
 
 
 def _examine_target(section: Section, target: _Target, batch: Any) -> Finding | None:  # noqa: ANN401 - each signal's own
@@ -102,12 +103,17 @@ def _examine_target(section: Section, target: _Target, batch: Any) -> Finding | 
     line = f"{signal}: {endpoint} ({target.protocol})"
     data: dict[str, Any] = {"endpoint": endpoint, "protocol": target.protocol}
     section.data[signal] = data
-    refused = _connect(endpoint, target.timeout)
+    refused = connect(endpoint, target.timeout)
     data["tcp"] = refused or "connected"
     if refused:
         section.lines.append(f"{line}: {refused}")
-        what = f"no Collector for {_SIGNALS} at {_address(endpoint)}: {refused}"
+        what = f"no Collector for {_SIGNALS} at {address(endpoint)}: {refused}"
         return Finding(what, f"start the Collector there, or set {_endpoint_variable(target)} to where it is")
+    if endpoint.startswith("https:") and not speaks_tls(endpoint, target.timeout):
+        data["tls"] = "no"
+        section.lines.append(f"{line}: TCP connects, no TLS")
+        what = f"what listens at {address(endpoint)} does not speak TLS, so that no {_SIGNALS} can reach it by https"
+        return Finding(what, f"write http:// in {_endpoint_variable(target)}, or have the Collector speak TLS")
     if batch is None:
         section.lines.append(f"{line}: TCP connects")
         return None
@@ -120,30 +126,47 @@ def _examine_target(section: Section, target: _Target, batch: Any) -> Finding | 
     if not outcome.arrived:
         return _reason(target, outcome, batch)
     if outcome.rejected:
-        what = f"the Collector at {_address(endpoint)} rejected {_SIGNALS}: {outcome.reason}"
+        what = f"the Collector at {address(endpoint)} rejected {_SIGNALS}: {outcome.reason}"
         return Finding(what, "see the Collector's own log")
     return None
 
 
 def _reason(target: _Target, outcome: Outcome, batch: Any) -> Finding:  # noqa: ANN401 - as above
-    address, protocol = _address(target.endpoint), target.protocol
-    other = "http/protobuf" if protocol == "grpc" else "grpc"
-    if target.export(batch, other).arrived:
-        row = settings.SIGNAL_PROTOCOL[target.signal]
-        variable = row.name if target.config[row] is not None else settings.OTLP_PROTOCOL.name
-        what = f"wrong protocol for {_SIGNALS}: what listens at {address} speaks {other}, not {protocol}"
-        in_file = (
-            f"name the exporter otlp_{'grpc' if other == 'grpc' else 'http'} in {target.config[settings.CONFIG_FILE]}"
-        )
-        return Finding(what, in_file if target.config.file is not None else f"export {variable}={other}")
+    endpoint, protocol = target.endpoint, target.protocol
+    where = address(endpoint)
+    if target.export(batch, _OTHER[protocol]).arrived:
+        return _wrong_protocol(target, _OTHER[protocol])
+    if endpoint.startswith("http:") and speaks_tls(endpoint, target.timeout):
+        what = f"what listens at {where} speaks TLS, so that no {_SIGNALS} can reach it by http"
+        return Finding(what, f"write https:// in {_endpoint_variable(target)}")
     if any(words in outcome.reason for words in _OTHER_LANGUAGE):
-        what = f"wrong protocol for {_SIGNALS}: what listens at {address} does not speak {protocol}"
+        what = f"wrong protocol for {_SIGNALS}: what listens at {where} does not speak {protocol}"
         usual = f"most Collectors have it at {_USUAL[protocol]}"
         return Finding(what, f"name the port of {protocol} in {_endpoint_variable(target)}; {usual}")
-    what = f"{address} takes connections, but no {_SIGNALS} over {protocol}: {outcome.reason}"
+    what = f"{where} takes connections, but no {_SIGNALS} over {protocol}: {outcome.reason}"
+    if "CERTIFICATE_VERIFY_FAILED" in outcome.reason:
+        variable = settings.OTLP_CERTIFICATE.name
+        return Finding(what, f"set {variable} to the file of the authority that signed the Collector's certificate")
+    if endpoint.count("/v1/") > 1:
+        return Finding(
+            what, f"leave /v1/... out of {_endpoint_variable(target)}: each signal's own path is added to it"
+        )
     return Finding(
         what, "see that an OTLP receiver of this protocol listens there, with these headers and certificates"
     )
+
+
+def _wrong_protocol(target: _Target, right: str) -> Finding:
+    where, protocol = address(target.endpoint), target.protocol
+    what = f"wrong protocol for {_SIGNALS}: what listens at {where} speaks {right}, not {protocol}"
+    short = "grpc" if right == "grpc" else "http"
+    if target.config.file is not None:
+        return Finding(what, f"name the exporter otlp_{short} in {target.config[settings.CONFIG_FILE]}")
+    if target.name != "otlp":  # a name that says the protocol as well
+        return Finding(what, f"write otlp_proto_{short} in {settings.SIGNAL_EXPORTER[target.signal].name}")
+    row = settings.SIGNAL_PROTOCOL[target.signal]
+    variable = row.name if target.config[row] is not None else settings.OTLP_PROTOCOL.name
+    return Finding(what, f"export {variable}={right}")
 
 
 def _endpoint_variable(target: _Target) -> str:
@@ -156,21 +179,3 @@ def _endpoint_variable(target: _Target) -> str:
 def _listed(signals: list[str]) -> str:
     *others, last = signals
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _address(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else endpoint
-
-
-def _connect(endpoint: str, timeout: float) -> str:
-    """Return why nothing answers at `endpoint`, or an empty text."""
-    parts = urlsplit(endpoint)
-    if parts.scheme == "unix":
-        return ""  # gRPC tells
-    try:
-        port = parts.port or _PORTS.get(parts.scheme, 443)
-        with socket.create_connection((parts.hostname or "", port), timeout=timeout):
-            return ""
-    except (OSError, ValueError) as error:
-        return getattr(error, "strerror", None) or str(error) or type(error).__name__

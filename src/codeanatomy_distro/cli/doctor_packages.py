@@ -60,7 +60,7 @@ def examine_libraries() -> Section:
     for extra, library in (("datafusion", "datafusion"), ("hamilton", "apache-hamilton")):
         copies = installed.get(library) or installed.get(library.replace("apache-", "sf-"))
         if not copies:
-            section.lines.append(f"{library}: not installed; its instrumentor waits for nothing")
+            section.lines.append(f"{library}: not installed; its instrumentor has nothing to do")
             continue
         version = copies[0].version
         section.lines.append(f"{library} {version}")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from codeanatomy_distro import settings
 from codeanatomy_distro.cli.doctor_report import Section
 from codeanatomy_distro.otel.related_settings import RATIO_SAMPLERS
-from codeanatomy_distro.setting import Origin, Renamed
+from codeanatomy_distro.setting import Origin, Renamed, UsedInPart
 from codeanatomy_distro.variable_names import unknown_names
 
 if TYPE_CHECKING:
     from codeanatomy_distro.otel.config import OtelConfig
     from codeanatomy_distro.setting import Problem, Setting
 
-__all__ = ["describe_run", "examine"]
+__all__ = ["describe_run", "examine", "find_problem"]
 
 _SECTIONS: Final = {"traces": "tracer_provider", "metrics": "meter_provider", "logs": "logger_provider"}
 # A run of the size that people have: what the graph, its nodes and their queries make of spans.
@@ -26,9 +26,8 @@ _QUERIES: Final = 10
 def examine(config: OtelConfig) -> Section:
     """Return what is wrong with the settings, and those that are not at their defaults."""
     section = Section("Settings")
-    by_name = settings.by_name()
     for problem in config.problems:
-        section.find(str(problem), _cure(problem, by_name[problem.variable]))
+        find_problem(section, problem)
     for name, nearest in unknown_names(config.environ).items():
         section.find(
             f"{name} is set, but nothing reads a variable of that name",
@@ -47,18 +46,25 @@ def examine(config: OtelConfig) -> Section:
     return section
 
 
+def find_problem(section: Section, problem: Problem) -> None:
+    """Add the finding of a value that can't be used, with its cure."""
+    section.find(str(problem), _cure(problem, settings.by_name()[problem.variable]))
+
+
 def _cure(problem: Problem, row: Setting[Any]) -> str:
-    reason = problem.reason
+    reason, in_file = problem.reason, isinstance(problem, UsedInPart)
     if install := re.search(r"pip install .+", reason):
         return install[0]
     if package := re.search(r"it needs the package ([\w-]+)", reason):
         return f"pip install {package[1]}"
     if near := re.search(r"did you mean (\S+)\?", reason):
-        return f"write {near[1]} in {problem.variable}, or unset it"
+        return f"write {near[1]} in {problem.value if in_file else f'{problem.variable}, or unset it'}"
     if isinstance(problem, Renamed):
         return f"rename it to {problem.used}"
-    if row is settings.CONFIG_FILE and not reason.startswith("no such file"):
-        return f"mend {problem.value}, or unset {problem.variable}"
+    if row is settings.CONFIG_FILE:
+        missing = reason.startswith("no such file")
+        mend = f"set {problem.variable} to the path of a file" if missing else f"mend {problem.value}"
+        return f"{mend}, or unset {'it' if missing else problem.variable}"
     mend = "mend it" if row.kind.allowed == "any text" else f"give it a value ({row.kind.allowed})"
     return f"{mend}, or unset it"
 

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from codeanatomy_distro.cli.printing import printable
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
@@ -46,11 +48,11 @@ def main(options: argparse.Namespace) -> int:
     config = resolve_otel_config(options.environ)
     unknown = unknown_names(config.environ)
     if options.json:
-        print(json.dumps(_as_json(config, unknown, changed=options.changed), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(config, unknown, changed=options.changed), indent=2))
     else:
         _print_table(config, changed=options.changed)
         for line in _wrong_lines(config, unknown):
-            print(line, file=sys.stderr)
+            print(printable(line), file=sys.stderr)
     return 1 if config.problems or unknown else 0
 
 
@@ -92,18 +94,13 @@ def _print_table(config: OtelConfig, *, changed: bool) -> None:
         origin = resolved.origin
         if resolved.variable not in {None, setting.name} and origin == "variable":
             origin = f"variable {resolved.variable}"
-        print(f"  {setting.name} = {_shown(setting, resolved.value)}  [{origin}]")
+        print(f"  {setting.name} = {printable(setting.show(resolved.value))}  [{origin}]")
         if not changed:
             print(f"      {setting.help} Default: {setting.shown_default}.")
 
 
 def _is_changed(config: OtelConfig, setting: Setting[Any]) -> bool:
     return config.resolved(setting).origin != "default"
-
-
-def _shown(setting: Setting[Any], value: object) -> str:
-    # A lone surrogate, or a control character, must not reach the terminal as it is.
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in setting.show(value))
 
 
 def _as_json(config: OtelConfig, unknown: Mapping[str, str | None], *, changed: bool) -> dict[str, Any]:
@@ -115,7 +112,7 @@ def _as_json(config: OtelConfig, unknown: Mapping[str, str | None], *, changed: 
             {
                 "name": setting.name,
                 "section": setting.section,
-                "value": _shown(setting, config[setting]),
+                "value": printable(setting.show(config[setting])),
                 "origin": config.resolved(setting).origin,
                 "variable": config.resolved(setting).variable,
                 "default": setting.shown_default,

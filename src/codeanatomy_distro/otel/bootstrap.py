@@ -22,6 +22,7 @@ from codeanatomy_distro.setting import Origin, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from opentelemetry.propagators.textmap import TextMapPropagator
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.view import View
@@ -150,7 +151,9 @@ def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBo
         config = resolve_otel_config(options.environ, options=everything)
     memory = _memory_exporters() if test_mode else None
     problems: list[Problem] = []
-    resource = resources.create_resource(config, service_name=service_name, overrides=options.resource_overrides)
+    resource = resources.create_resource(
+        config, problems, service_name=service_name, overrides=options.resource_overrides
+    )
     identity = Identity(resource, given_instance_id(config, options.resource_overrides))
 
     parts: list[Part] = []
@@ -158,9 +161,10 @@ def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBo
     tracers = _attempt("tracing", lambda: providers.create_tracer_provider(made_of, options.span_processors))
     meters = _attempt("metrics", lambda: providers.create_meter_provider(made_of, options.views))
     loggers = _attempt("logs", lambda: providers.create_logger_provider(made_of))
+    propagator = _attempt("propagation", lambda: create_propagator(config, problems))
     report_problems(OtelConfig(config.values, tuple(problems)))
     limits.tell_limits_once()
-    _set_globals(config, tracers, meters, loggers)
+    _set_globals(config, propagator, tracers, meters, loggers)
     _attempt("log correlation", lambda: correlation.configure_logging(config, resource, loggers))
     watch = lifecycle.Lifecycle(parts, deadline=config[settings.SHUTDOWN_TIMEOUT] / 1000, identity=identity)
     watch.install()
@@ -221,6 +225,7 @@ def _attempt(part: str, create: Callable[[], T]) -> T | None:
 
 def _set_globals(
     config: OtelConfig,
+    propagator: TextMapPropagator | None,
     tracers: TracerProvider | None,
     meters: MeterProvider | None,
     loggers: LoggerProvider | None,
@@ -232,8 +237,9 @@ def _set_globals(
     if loggers is not None:
         _logs.set_logger_provider(loggers)
     configure_run_id(config[settings.METRIC_RUN_ID])
-    # The API has read the variable when it was imported, before any distro could set it.
-    propagate.set_global_textmap(create_propagator(config))
+    if propagator is not None:
+        # The API has read the variable when it was imported, before any distro could set it.
+        propagate.set_global_textmap(propagator)
     level = config[settings.LOG_LEVEL]
     if level:
         logging.getLogger("opentelemetry").setLevel(level)

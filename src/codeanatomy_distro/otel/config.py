@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from codeanatomy_distro import settings
-from codeanatomy_distro.otel.related_settings import DEFAULT_RATIO, repair_related
+from codeanatomy_distro.otel.related_settings import DEFAULT_RATIO, repair_related, repair_sampler
 from codeanatomy_distro.otel.sdk_environment import sdk_environment
 from codeanatomy_distro.profiles import PROFILES
-from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting, environment, resolve
+from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting, UsedInPart, environment, resolve
 from codeanatomy_distro.setting_kinds import BadValue
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.otel.declarative import ConfigFile
     from codeanatomy_distro.otel.sampling_rules import SamplingRule
 
-__all__ = ["SIGNALS", "OtelConfig", "UsedInPart", "report_problems", "resolve_otel_config"]
+__all__ = ["SIGNALS", "OtelConfig", "report_problems", "resolve_otel_config"]
 
 T = TypeVar("T")
 
@@ -30,23 +30,13 @@ _logger = logging.getLogger("codeanatomy_distro")
 _said: Final[set[str]] = set()
 
 
-class UsedInPart(Problem):
-    """A file of which a part can't be used."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Return the one line a user reads."""
-        return super().__str__().replace(" is ignored: ", " is used in part: ", 1)
-
-
 @dataclass(frozen=True)
 class OtelConfig:
     """What the environment, the profile, the declarative file and the defaults come to.
 
     ``config[settings.SERVICE_NAME]`` is a setting's value, typed as its row is; `resolved` gives it with its origin.
     `problems` holds what could not be used as given; nothing in it stops the program. `file` is the declarative file
-    that was read, `sampling_rules` are those of the ``codeanatomy`` sampler.
+    that was read, `beneath` what holds where it says nothing; `sampling_rules` are the ``codeanatomy`` sampler's.
     """
 
     values: Mapping[str, Resolved[Any]]
@@ -54,6 +44,7 @@ class OtelConfig:
     environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     file: ConfigFile | None = None
     sampling_rules: tuple[SamplingRule, ...] = ()
+    beneath: Mapping[str, Resolved[Any]] = field(default_factory=dict[str, Resolved[Any]], repr=False)
 
     def __getitem__(self, setting: Setting[T]) -> T:
         """Return the value of `setting`."""
@@ -72,6 +63,11 @@ class OtelConfig:
         """Return the same with `values` in place of its own, but for those that are None; they come from `origin`."""
         stated = {row.name: Resolved(value, origin) for row, value in values.items() if value is not None}
         return replace(self, values={**self.values, **stated})
+
+    def in_part(self, reason: str, used: str) -> UsedInPart:
+        """Return the problem of a part of the declarative file that can't be used."""
+        file = self.resolved(settings.CONFIG_FILE)
+        return UsedInPart(file.variable or settings.CONFIG_FILE.name, str(file.value), reason.rstrip("."), used)
 
     @property
     def sampler_ratio(self) -> float:
@@ -104,11 +100,15 @@ def resolve_otel_config(
             found = Resolved(found.value, Origin.OPTION, found.variable)
         values[setting.name] = found
         problems += wrong
-    rules = repair_related(values, problems, source)
-    # One message a variable: what is told last of it is what was done in the end.
-    told = tuple({problem.variable: problem for problem in problems}.values())
-    config = OtelConfig(MappingProxyType(values), told, MappingProxyType(source), sampling_rules=rules)
-    return _with_file(config) if config[settings.CONFIG_FILE] else config
+    repair_related(values, problems, source)
+    config = OtelConfig(MappingProxyType(values), tuple(problems), MappingProxyType(source))
+    if config[settings.CONFIG_FILE]:
+        config = _with_file(config)
+        values, problems = dict(config.values), list(config.problems)
+    rules = repair_sampler(values, problems)  # which may be the file's
+    # One message a variable, and a part of a file: what is told last of it is what was done in the end.
+    told = {(one.variable, one.reason if isinstance(one, UsedInPart) else ""): one for one in problems}
+    return replace(config, values=MappingProxyType(values), problems=tuple(told.values()), sampling_rules=rules)
 
 
 def _with_file(config: OtelConfig) -> OtelConfig:
@@ -116,25 +116,34 @@ def _with_file(config: OtelConfig) -> OtelConfig:
     from codeanatomy_distro.otel.declarative import read_config_file  # start-up cost: a schema library, for a few users
 
     named = config.resolved(settings.CONFIG_FILE)
-    values = dict(config.values)
+    variable, path = named.variable or settings.CONFIG_FILE.name, str(named.value)
+    values, problems = dict(config.values), list(config.problems)
     try:
         with sdk_environment(config):  # the library that reads the file imports the SDK
-            file = read_config_file(str(named.value))
+            file = read_config_file(path)
     except BadValue as bad:
-        variable = named.variable or settings.CONFIG_FILE.name
-        problem = Problem(variable, str(named.value), str(bad), "the variables and the defaults")
+        problem = Problem(variable, path, str(bad), "the variables and the defaults")
         values[settings.CONFIG_FILE.name] = Resolved(None, Origin.DEFAULT, named.variable)
         others = (told for told in config.problems if told.variable != variable)
         return replace(config, values=MappingProxyType(values), problems=(*others, problem))
     for setting in settings.TABLE:
-        value = file.find(setting)
+        try:
+            value = file.find(setting)
+        except BadValue as bad:
+            value = bad.used if bad.names_its_own_value else None
+            if not _is_told_when_made(setting):
+                used = values[setting.name].value if value is None else value
+                problems.append(UsedInPart(variable, path, str(bad), setting.show(used)))
         if value is not None and values[setting.name].origin != Origin.OPTION:
             values[setting.name] = Resolved(value, Origin.FILE, settings.CONFIG_FILE.name)
-    problems = config.problems
-    if file.unread:
-        reason = f"nothing here reads {', '.join(file.unread)}"
-        problems = (*problems, UsedInPart(named.variable or "", str(named.value), reason, "all else that it says"))
-    return replace(config, values=MappingProxyType(values), problems=problems, file=file)
+    problems += [UsedInPart(variable, path, reason, "all else that it says") for reason in file.unused]
+    return replace(config, values=MappingProxyType(values), problems=tuple(problems), file=file, beneath=config.values)
+
+
+def _is_told_when_made(setting: Setting[Any]) -> bool:
+    """Return whether a bad value of the file is told by what makes something of it: the file can say more than we."""
+    made = (settings.TRACES_SAMPLER, settings.ID_GENERATOR, settings.PROPAGATORS, settings.RESOURCE_ATTRIBUTES)
+    return setting in made or "[]." in (setting.place or "")
 
 
 def report_problems(config: OtelConfig) -> None:

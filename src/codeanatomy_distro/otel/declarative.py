@@ -6,6 +6,7 @@ this adds the place of a fault, and keeps its own log lines out of the program's
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Generator, Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from codeanatomy_distro.setting_formats import file
 from codeanatomy_distro.setting_kinds import BadValue
+from codeanatomy_distro.version import DISTRO_NAME
 
 if TYPE_CHECKING:
     from opentelemetry.configuration import OpenTelemetryConfiguration
@@ -39,35 +41,53 @@ _NAMES: Final = {
     "trace_id_ratio_based": "traceidratio",
     "otlp_grpc": "otlp_proto_grpc",
     "otlp_http": "otlp_proto_http",
+    "service": "otel",
 }
+_OUR_SAMPLER: Final = (
+    f"tracer_provider.sampler.{DISTRO_NAME}",
+    f"tracer_provider.sampler.parent_based.root.{DISTRO_NAME}",
+)
+_OF_OUR_SAMPLER: Final = frozenset({"ratio", "rule", "rules"})
 
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file that was read: `model` is what `opentelemetry-configuration` made of it."""
+    """A file that was read: `model` is what `opentelemetry-configuration` made of it, `said` what it warned of."""
 
     path: str
     model: OpenTelemetryConfiguration
+    said: tuple[str, ...] = ()
 
     def find(self, setting: Setting[T]) -> T | None:
-        """Return what the file says of `setting`, or None where it says nothing that the setting could express."""
-        places = setting.place.split(", ") if setting.place else ()
-        found = next((at for place in places if (at := _walk(self.model, place)) is not None), None)
-        if found is None:
-            return None
-        try:
-            return setting.kind.parse(_text(found))
-        except BadValue as bad:  # the file can say more than the variable can
-            return bad.used if bad.names_its_own_value else None  # pyright: ignore[reportReturnType] - the kind's own
+        """Return what the file says of `setting`, or None where it says nothing of it.
+
+        Raises `BadValue`, with the place, for what the setting can't express.
+        """
+        for place in setting.place.split(", ") if setting.place else ():
+            found = _walk(self.model, place)
+            text = "" if found is None else _text(found).strip()
+            if text:
+                try:
+                    return setting.kind.parse(text)
+                except BadValue as bad:
+                    bad.args = (f"{place}: {bad}",)
+                    raise
+        return None
 
     @property
-    def unread(self) -> tuple[str, ...]:
-        """Return the places that the file fills and that nothing here reads."""
+    def unused(self) -> tuple[str, ...]:
+        """Return why parts of the file have no effect, a sentence each."""
         found = [place for place in _UNREAD if _walk(self.model, place) is not None]
+        # A typing error in the name of a section would switch its signal off without a word.
+        found += cast("Mapping[str, object]", getattr(self.model, "additional_properties", {}))
         for reader in cast("Sequence[object]", _walk(self.model, "meter_provider.readers") or ()):
             periodic = members(members(reader).get("periodic"))
             found += [f"meter_provider.readers[].periodic.{key}" for key in _UNREAD_OF_READERS if key in periodic]
-        return tuple(dict.fromkeys(found))
+        for place in _OUR_SAMPLER:
+            ours = cast("Mapping[str, object]", _walk(self.model, place) or {})
+            found += [f"{place}.{key}" for key in ours if key not in _OF_OUR_SAMPLER]
+        unread = (f"nothing here reads {', '.join(dict.fromkeys(found))}",) if found else ()
+        return (*self.said, *unread)
 
 
 def read_config_file(path: str) -> ConfigFile:
@@ -81,10 +101,13 @@ def read_config_file(path: str) -> ConfigFile:
     _check_version()
     file.parse(path)
     try:
-        with _quiet():
+        with _loader_warnings() as said:
             model = load_config_file(path)
-        return ConfigFile(path, model)
+        return ConfigFile(path, model, tuple(said))
     except ConfigurationError as error:
+        if isinstance(error.__cause__, OSError):
+            reason = f"it can't be read ({error.__cause__.strerror})"
+            raise BadValue(reason) from None
         raise BadValue(_one_line(f"{error}{_place(path, error)}")) from None
     except (
         ValueError,
@@ -105,15 +128,25 @@ def _check_version() -> None:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
-    """Keep the loader's own messages back: each fault that it logs it raises as well."""
-    logger = logging.getLogger(_LOADER)
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+def _loader_warnings() -> Generator[list[str]]:
+    """Keep the loader's own messages back and give those that are no errors: each of these it raises as well."""
+    said: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno < logging.ERROR:
+                said.append(_one_line(record.getMessage()).rstrip("."))
+
+    logger, listener = logging.getLogger(_LOADER), Listener()
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    logger.addHandler(listener)
     try:
-        yield
+        yield said
     finally:
-        logger.setLevel(before)
+        logger.removeHandler(listener)
+        logger.level, logger.propagate = before
 
 
 def _one_line(text: str) -> str:
@@ -165,7 +198,8 @@ def _step(node: object, step: str) -> object:
         return next((getattr(item, "value", None) for item in items if getattr(item, "name", None) == step[1:-1]), None)
     if step == "*":
         return next(iter(members(node).values()), None)
-    return getattr(node, step.replace("/", "_"), None)
+    given = cast("Mapping[str, object]", node) if isinstance(node, Mapping) else members(node)
+    return given.get(step.replace("/", "_"), given.get(step))
 
 
 def members(node: object) -> dict[str, object]:
@@ -182,12 +216,23 @@ def _text(found: object) -> str:
             return str(found).lower()
         case Enum():
             return str(found.value)
+        case dict():
+            return json.dumps(found, default=str)  # what a plug-in of ours is given, here and below
         case list() | tuple():
-            return ",".join(_text(item) for item in cast("Sequence[object]", found))
+            items = cast("Sequence[object]", found)
+            given = any(isinstance(item, dict) for item in items)
+            return json.dumps(items, default=str) if given else ",".join(map(_text, items))
         case _ if is_dataclass(found):
-            # A part whose key is a name: a sampler, a detector, an exporter.
-            key, below = next(iter(members(found).items()), ("", None))
-            root = getattr(below, "root", None) if key == "parent_based" else None
-            return f"parentbased_{_text(root)}" if root is not None else _NAMES.get(key, key)
+            return _name(found)
         case _:
             return str(found)
+
+
+def _name(part: object) -> str:
+    """Return the name of a part whose only key is one: a sampler, a detector, an exporter."""
+    key, below = next(iter(members(part).items()), ("", None))
+    root = getattr(below, "root", None) if key == "parent_based" else None
+    if root is None:
+        return _NAMES.get(key, key)
+    name = _name(root)
+    return name if name == DISTRO_NAME else f"parentbased_{name}"  # ours follows each parent by itself

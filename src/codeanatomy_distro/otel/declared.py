@@ -17,13 +17,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from codeanatomy_distro import settings
 from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.otel import declared_parts
-from codeanatomy_distro.otel.config import UsedInPart
 from codeanatomy_distro.otel.declarative import members
 from codeanatomy_distro.otel.declared_exports import declared_model
 from codeanatomy_distro.otel.id_generators import create_id_generator
 from codeanatomy_distro.otel.limits import create_span_limits, log_limits
-from codeanatomy_distro.otel.sampling import configured_sampler, create_sampler, wrap_sampler
+from codeanatomy_distro.otel.sampling import configured_sampler, wrap_sampler
 from codeanatomy_distro.setting import Origin
+from codeanatomy_distro.setting_kinds import names
 
 if TYPE_CHECKING:
     from opentelemetry.propagators.textmap import TextMapPropagator
@@ -41,6 +41,7 @@ __all__ = [
     "declared_logger_provider",
     "declared_meter_options",
     "declared_propagator",
+    "declared_propagator_names",
     "declared_resource",
     "declared_tracer_provider",
     "declared_views",
@@ -69,13 +70,13 @@ def _sampler(config: OtelConfig, section: Any, problems: list[Problem]) -> Sampl
         if one is not None and settings.DISTRO_NAME in one.additional_properties:
             if one is root and len(members(given.parent_based)) > 1:
                 reason = f"the sampler {settings.DISTRO_NAME} follows each parent by itself"
-                problems.append(_problem(config, reason, "the root of parent_based alone"))
-            return create_sampler(options=one.additional_properties[settings.DISTRO_NAME])
+                problems.append(config.in_part(reason, "the root of parent_based alone"))
+            return configured_sampler(config, problems)  # the settings have what the file says of it
     try:
         return wrap_sampler(declared_parts.create_sampler(given), config[settings.SAMPLING_RULE])
     except Exception as error:  # noqa: BLE001 - a sampler that is not installed, or fails
         default = settings.TRACES_SAMPLER.default
-        problems.append(_problem(config, f"its sampler can't be had: {to_text(error)}", f"{default} for it"))
+        problems.append(config.in_part(f"its sampler can't be had: {to_text(error)}", f"{default} for it"))
         stated = config.with_values({settings.TRACES_SAMPLER: default}, Origin.DEFAULT)
         return configured_sampler(stated, problems)
 
@@ -83,17 +84,14 @@ def _sampler(config: OtelConfig, section: Any, problems: list[Problem]) -> Sampl
 def _id_generator(config: OtelConfig, section: Any, problems: list[Problem]) -> IdGenerator:  # noqa: ANN401 - as above
     given = getattr(section, "id_generator", None)
     try:
-        if given is not None and any(given.additional_properties.values()):  # with options, which no variable can say
+        # With options, which no variable can say; or by a name that is none, for the error that tells of it.
+        unnamed = config.resolved(settings.ID_GENERATOR).origin != Origin.FILE
+        if given is not None and (unnamed or any(given.additional_properties.values())):
             return declared_parts.create_id_generator(given)
     except Exception as error:  # noqa: BLE001 - as for samplers
-        problems.append(_problem(config, f"its id generator can't be had: {to_text(error)}", "random ids"))
+        problems.append(config.in_part(f"its id generator can't be had: {to_text(error)}", "random ids"))
         config = config.with_values({settings.ID_GENERATOR: settings.ID_GENERATOR.default}, Origin.DEFAULT)
     return create_id_generator(config, problems)
-
-
-def _problem(config: OtelConfig, reason: str, used: str) -> Problem:
-    row = settings.CONFIG_FILE
-    return UsedInPart(config.resolved(row).variable or row.name, str(config[row]), reason, used)
 
 
 def _configurator(signal: str, given: Any) -> Any:  # noqa: ANN401 - as above
@@ -125,7 +123,7 @@ def declared_views(config: OtelConfig, ours: list[View]) -> list[View]:
     return [*views, *(view for view in ours if view._instrument_name not in named)]
 
 
-def declared_resource(config: OtelConfig, detected: Resource, identity: Resource) -> Resource:
+def declared_resource(config: OtelConfig, detected: Resource, identity: Resource, problems: list[Problem]) -> Resource:
     """Return what the detectors found as far as the file wants it, `identity` over it, the file's own on top.
 
     Which detectors ran is the file's too, where it names some (`settings.RESOURCE_DETECTORS`).
@@ -137,11 +135,24 @@ def declared_resource(config: OtelConfig, detected: Resource, identity: Resource
         wanted = section.detection_development.attributes
         detected = Resource(cast("Any", declared_parts.filter_attributes(dict(detected.attributes), wanted)))
     unstated = declared_parts.create_resource(None).attributes
-    declared = declared_parts.create_resource(dataclasses.replace(section, detection_development=None))
+    try:
+        declared = declared_parts.create_resource(dataclasses.replace(section, detection_development=None))
+    except (TypeError, ValueError) as error:  # a value that is not of the type that the file says
+        problems.append(config.in_part(f"its resource attributes can't be read: {to_text(error)}", "none of them"))
+        return detected.merge(identity)
     stated = {key: value for key, value in declared.attributes.items() if unstated.get(key) != value}
     return detected.merge(identity).merge(Resource(stated, section.schema_url))
 
 
 def declared_propagator(config: OtelConfig) -> TextMapPropagator:
-    """Return the propagator of the file; one that does nothing where it has none."""
+    """Return the propagator of the file; one that does nothing where it has none. Raises where one can't be had."""
     return declared_parts.create_propagator(declared_model(config).propagator)
+
+
+def declared_propagator_names(config: OtelConfig) -> tuple[str, ...]:
+    """Return the names of the propagators of the file."""
+    section = declared_model(config).propagator
+    if section is None:
+        return ()
+    each = [name for one in (section.composite or ()) for name in members(one)]
+    return tuple(dict.fromkeys([*each, *names.parse(section.composite_list or "")]))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.otel import declared_parts
 from codeanatomy_distro.otel.delivery import ExporterFactory
-from codeanatomy_distro.otel.exporters import PluginExporter, create_otlp_exporter
+from codeanatomy_distro.otel.exporters import PluginExporter, exporter_factories
 from codeanatomy_distro.otel.pull_readers import with_reader_redaction
+from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Origin
+from codeanatomy_distro.setting_kinds import BadValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,11 +23,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from codeanatomy_distro.otel.config import OtelConfig
-    from codeanatomy_distro.setting import Setting
+    from codeanatomy_distro.setting import Problem, Setting
 
 __all__ = ["DeclaredExport", "declared_exports", "declared_model", "declared_readers"]
 
 _PROTOCOLS: Final = {"otlp_grpc": "grpc", "otlp_http": "http/protobuf"}
+_TIMEOUTS: Final = frozenset({"export_timeout", "timeout"})
+_NO_LIMIT: Final = 3_600_000  # ms, for the file's 0: the most that each of our timeouts takes
 
 
 @dataclass(frozen=True)
@@ -39,32 +44,51 @@ class DeclaredExport:
     protocol: str | None = None
 
 
-def declared_exports(config: OtelConfig, signal: str) -> list[DeclaredExport]:
-    """Return what the file exports of `signal`; nothing where it has no section for it."""
+def declared_exports(config: OtelConfig, signal: str, problems: list[Problem]) -> list[DeclaredExport]:
+    """Return what the file exports of `signal`; nothing where it has no section for it.
+
+    What can't be used is told in `problems`, an exporter that is not installed too; where no other is left, OTLP takes
+    its place, as for the variables.
+    """
+    # The settings have what stands in the first part of a list; it is not to be what the next one leaves out.
+    first = {row.name: config.beneath[row.name] for row in settings.TABLE if "[]." in (row.place or "")}
+    around = replace(config, values={**config.values, **first})
     found: list[DeclaredExport] = []
+    missing: list[str] = []
     for part in _parts(declared_model(config), signal):
-        batch = part.batch if signal != "metrics" else part.periodic
+        batch = part.periodic if signal == "metrics" else part.batch
+        simple = None if signal == "metrics" else part.simple
+        exporter = getattr(batch or simple, "exporter", None)
+        if exporter is None:  # a reader that is asked for metrics
+            continue
+        name = next(iter(exporter.additional_properties), None)
+        if name is not None and not any(entry_points(group=f"opentelemetry_{signal}_exporter", name=name)):
+            missing.append(name)
+            continue
         if batch is not None:
-            found.append(_export(_with_batch(config, signal, batch), signal, batch.exporter))
-        elif signal != "metrics" and part.simple is not None:
-            # At once, as the file asks; on our own thread all the same, for the program is not to wait.
-            found.append(
-                _export(
-                    config.with_values({_ROWS[signal]["max_export_batch_size"]: 1}, Origin.FILE),
-                    signal,
-                    part.simple.exporter,
-                )
-            )
-    return found
+            stated = _with_batch(around, signal, batch, problems)
+        else:  # at once, as the file asks; on our own thread all the same, for the program is not to wait
+            stated = around.with_values({_ROWS[signal]["max_export_batch_size"]: 1}, Origin.FILE)
+        found.append(_export(stated, signal, exporter, problems))
+    for name in missing:
+        used = "the others" if found else "otlp"
+        problems.append(config.in_part(f"no exporter {name} of {signal} is installed", used))
+    return found or ([_otlp(around, signal)] if missing else [])
 
 
-def declared_readers(config: OtelConfig) -> list[MetricReader]:
-    """Return the readers of the file that are asked for their metrics (``pull``), such as Prometheus'."""
-    return [
-        with_reader_redaction(declared_parts.create_reader(part), config)
-        for part in _parts(declared_model(config), "metrics")
-        if part.pull is not None
-    ]
+def declared_readers(config: OtelConfig, problems: list[Problem]) -> list[MetricReader]:
+    """Return the readers of the file that are asked for their metrics (``pull``), such as Prometheus'.
+
+    One that can't be had is told in `problems`.
+    """
+    readers: list[MetricReader] = []
+    for part in _parts(declared_model(config), "metrics"):
+        if part.pull is not None:
+            try:
+                readers.append(with_reader_redaction(declared_parts.create_reader(part), config))
+            except Exception as error:  # noqa: BLE001 - its port may be taken, say: the program must start
+                problems.append(config.in_part(f"its reader can't be had: {to_text(error)}", "the others"))
+    return readers
 
 
 def declared_model(config: OtelConfig) -> OpenTelemetryConfiguration:
@@ -102,41 +126,70 @@ _ROWS: Final[Mapping[str, Mapping[str, Setting[Any]]]] = {
 }
 
 
-def _with_batch(config: OtelConfig, signal: str, batch: Any) -> OtelConfig:  # noqa: ANN401 - a part of the model
+def _stated(config: OtelConfig, values: Mapping[Setting[Any], object], problems: list[Problem]) -> OtelConfig:
+    """Return `config` with those of `values` that the settings can have; the others are told in `problems`."""
+    good: dict[Setting[Any], object] = {}
+    for row, found in values.items():
+        if found is None:
+            continue
+        try:
+            good[row] = row.kind.parse(found if isinstance(found, str) else row.kind.write(found))
+        except BadValue as bad:
+            problems.append(config.in_part(f"{row.place or row.name}: {bad}", row.show(config[row])))
+    return config.with_values(good, Origin.FILE)
+
+
+def _with_batch(config: OtelConfig, signal: str, batch: Any, problems: list[Problem]) -> OtelConfig:  # noqa: ANN401 - a part of the model
     rows = _ROWS[signal]
-    stated = config.with_values({row: getattr(batch, name) for name, row in rows.items()}, Origin.FILE)
-    if "max_queue_size" in rows:  # a batch can't be larger than its queue
+    given = {row: getattr(batch, name) for name, row in rows.items()}
+    for name in _TIMEOUTS & rows.keys():
+        given[rows[name]] = _NO_LIMIT if given[rows[name]] == 0 else given[rows[name]]
+    stated = _stated(config, given, problems)
+    if "max_queue_size" in rows:
         queue, size = stated[rows["max_queue_size"]], stated[rows["max_export_batch_size"]]
-        stated = stated.with_values({rows["max_export_batch_size"]: min(queue, size)}, Origin.FILE)
+        if size > queue:
+            stated = stated.with_values({rows["max_export_batch_size"]: queue}, Origin.FILE)
+            if batch.max_export_batch_size is not None:  # a smaller queue alone is no mistake: the batch follows it
+                reason = f"{rows['max_export_batch_size'].place}: a batch can't be larger than the queue ({queue})"
+                problems.append(config.in_part(reason, str(queue)))
     return stated
 
 
-def _export(config: OtelConfig, signal: str, exporter: Any) -> DeclaredExport:  # noqa: ANN401 - a part of the model
+def _export(config: OtelConfig, signal: str, exporter: Any, problems: list[Problem]) -> DeclaredExport:  # noqa: ANN401 - a part of the model
     for name, protocol in _PROTOCOLS.items():
         given = getattr(exporter, name, None)
         if given is not None:
-            stated = _with_exporter(config, signal, protocol, given)
-            endpoint = stated[settings.SIGNAL_ENDPOINT[signal]] or "the default OTLP endpoint"
-            make = partial(create_otlp_exporter, stated, signal, protocol)
-            return DeclaredExport(ExporterFactory(make, endpoint), stated, protocol)
+            return _otlp(_with_exporter(config, signal, protocol, given, problems), signal)
     name = next((key for key in ("console", "otlp_file_development") if getattr(exporter, key) is not None), "")
     name = name or next(iter(exporter.additional_properties), "")
     make_other = partial(_plugin, declared_parts.EXPORTERS[signal], exporter)
     return DeclaredExport(ExporterFactory(make_other, f"the exporter {name}"), config)
 
 
+def _otlp(config: OtelConfig, signal: str) -> DeclaredExport:
+    named = config.with_values({settings.SIGNAL_EXPORTER[signal]: ("otlp",)}, Origin.FILE)
+    (factory,) = exporter_factories(named, signal, [])
+    return DeclaredExport(factory, config, config.for_signal(signal, settings.SIGNAL_PROTOCOL, settings.OTLP_PROTOCOL))
+
+
 def _plugin(make: Callable[[Any], Any], exporter: Any) -> PluginExporter:  # noqa: ANN401 - a part of the model
     return PluginExporter(make(exporter))
 
 
-def _with_exporter(config: OtelConfig, signal: str, protocol: str, given: Any) -> OtelConfig:  # noqa: ANN401 - as above
+def _with_exporter(
+    config: OtelConfig,
+    signal: str,
+    protocol: str,
+    given: Any,  # noqa: ANN401 - as above
+    problems: list[Problem],
+) -> OtelConfig:
     tls = given.tls
     headers = declared_parts.parse_headers(given.headers, given.headers_list)
     values: dict[Setting[Any], object] = {
         settings.SIGNAL_PROTOCOL[signal]: protocol,
         settings.SIGNAL_ENDPOINT[signal]: given.endpoint,
         settings.SIGNAL_HEADERS[signal]: tuple(headers.items()) if headers is not None else None,
-        settings.SIGNAL_TIMEOUT[signal]: given.timeout / 1000 if given.timeout is not None else None,
+        settings.SIGNAL_TIMEOUT[signal]: (given.timeout or _NO_LIMIT) / 1000 if given.timeout is not None else None,
         settings.SIGNAL_COMPRESSION[signal]: given.compression,
         settings.SIGNAL_CERTIFICATE[signal]: getattr(tls, "ca_file", None),
         settings.SIGNAL_CLIENT_KEY[signal]: getattr(tls, "key_file", None),
@@ -148,4 +201,4 @@ def _with_exporter(config: OtelConfig, signal: str, protocol: str, given: Any) -
         values[settings.TEMPORALITY] = preference.value.replace("_", "") if preference is not None else None
         aggregation = given.default_histogram_aggregation
         values[settings.HISTOGRAM_AGGREGATION] = aggregation.value if aggregation is not None else None
-    return config.with_values(values, Origin.FILE)
+    return _stated(config, values, problems)

@@ -107,7 +107,10 @@ def _exports(made_of: Ingredients, signal: str) -> list[tuple[ExporterFactory, O
     else:
         from codeanatomy_distro.otel import declared_exports  # start-up cost, here and below: a package of an extra
 
-        found = [(one.create_exporter, one.config) for one in declared_exports.declared_exports(config, signal)]
+        found = [
+            (one.create_exporter, one.config)
+            for one in declared_exports.declared_exports(config, signal, made_of.problems)
+        ]
     return [(with_redaction(create_exporter, signal, config), around) for create_exporter, around in found]
 
 
@@ -152,7 +155,7 @@ def create_meter_provider(made_of: Ingredients, more_views: Sequence[View] = ())
         from codeanatomy_distro.otel import declared, declared_exports  # start-up cost, as above
 
         views = declared.declared_views(config, views)
-        readers += declared_exports.declared_readers(config) if memory is None else []
+        readers += declared_exports.declared_readers(config, made_of.problems) if memory is None else []
         options = declared.declared_meter_options(config)
     provider = MeterProvider(
         metric_readers=readers,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.profiles import PROFILES
-from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting
+from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting, UsedInPart
 from codeanatomy_distro.setting_kinds import BadValue
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from codeanatomy_distro.otel.sampling_rules import SamplingRule
 
-__all__ = ["DEFAULT_RATIO", "RATIO_SAMPLERS", "repair_related"]
+__all__ = ["DEFAULT_RATIO", "RATIO_SAMPLERS", "repair_related", "repair_sampler"]
 
 DEFAULT_RATIO: Final = 0.1
 """The share of traces that is recorded where nothing says otherwise (specification, *Sampling*)."""
@@ -29,8 +29,8 @@ _PACKAGES: Final = {
 Values = dict[str, Resolved[Any]]
 
 
-def repair_related(values: Values, problems: list[Problem], environ: Mapping[str, str]) -> tuple[SamplingRule, ...]:
-    """Repair `values` in place, tell what was repaired in `problems`, and return the rules of the sampler."""
+def repair_related(values: Values, problems: list[Problem], environ: Mapping[str, str]) -> None:
+    """Repair `values` in place and tell what was repaired in `problems`."""
     _choose_schemes(values, environ)
     _repair_insecure(values, problems)
     for batch, queue in (
@@ -38,10 +38,14 @@ def repair_related(values: Values, problems: list[Problem], environ: Mapping[str
         (settings.BLRP_MAX_EXPORT_BATCH_SIZE, settings.BLRP_MAX_QUEUE_SIZE),
     ):
         _repair_batch(batch, queue, values, problems)
-    _repair_sampler_argument(values, problems)
     _repair_protocols(values, problems)
     _repair_endpoints(values, problems)
     _repair_client_keys(values, problems)
+
+
+def repair_sampler(values: Values, problems: list[Problem]) -> tuple[SamplingRule, ...]:
+    """Do the same for what the sampler takes, a declarative file's too, and return its rules."""
+    _repair_sampler_argument(values, problems)
     return _read_rules(values, problems)
 
 
@@ -95,7 +99,8 @@ def _repair_sampler_argument(values: Values, problems: list[Problem]) -> None:
     if argument.value is None:
         return
     if sampler.value in _WITHOUT_ARGUMENT:
-        if argument.origin != Origin.PROFILE:
+        # That of a profile, or beside a file that chose the sampler, is no mistake of the user's.
+        if argument.origin != Origin.PROFILE and sampler.origin != Origin.FILE:
             problems.append(
                 Problem(
                     row.name, argument.value, f"the sampler {sampler.value} takes no argument", "the sampler without"
@@ -108,7 +113,7 @@ def _repair_sampler_argument(values: Values, problems: list[Problem]) -> None:
         except BadValue as bad:
             reason = f"the sampler {sampler.value} takes a ratio: {bad}"
             of_profile = PROFILES.get(values[settings.PROFILE.name].value or "", {}).get(row.name)
-            problems.append(Problem(row.name, argument.value, reason, of_profile or f"{DEFAULT_RATIO}"))
+            problems.append(_problem(values, row, argument.value, reason, of_profile or f"{DEFAULT_RATIO}"))
             origin = Origin.DEFAULT if of_profile is None else Origin.PROFILE
             values[row.name] = Resolved(of_profile, origin, argument.variable)
         else:
@@ -189,7 +194,7 @@ def _read_rules(values: Values, problems: list[Problem]) -> tuple[SamplingRule, 
     try:
         rules, reason = parse_rules(given.value)
     except BadValue as bad:
-        problems.append(Problem(row.name, given.value, str(bad), "no rules"))
+        problems.append(_problem(values, row, given.value, str(bad), "no rules"))
         values[row.name] = Resolved(None, Origin.DEFAULT, given.variable)
         return ()
     sampler = settings.TRACES_SAMPLER.name
@@ -197,9 +202,20 @@ def _read_rules(values: Values, problems: list[Problem]) -> tuple[SamplingRule, 
         rules = ()
         reason = reason or f"only the sampler {settings.DISTRO_NAME} reads rules: set {sampler}={settings.DISTRO_NAME}"
     if reason:
-        problems.append(Problem(row.name, given.value, reason, f"the other {len(rules)}" if rules else "no rules"))
+        problems.append(_problem(values, row, given.value, reason, "the other rules" if rules else "no rules"))
     if not rules:
         values[row.name] = Resolved(None, Origin.DEFAULT, given.variable)
     elif reason:
         values[row.name] = Resolved(write_rules(rules), given.origin, given.variable)
     return rules
+
+
+def _problem(values: Values, row: Setting[Any], given: str, reason: str, used: str) -> Problem:
+    """Return the problem of a value under the name of what it stands in: its variable, or the declarative file."""
+    if values[row.name].origin != Origin.FILE:
+        return Problem(row.name, given, reason, used)
+    file = values[settings.CONFIG_FILE.name]
+    place = (row.place or "").partition(", ")[0].rpartition(".")[2]
+    return UsedInPart(
+        file.variable or settings.CONFIG_FILE.name, str(file.value), f"{place} of the sampler: {reason}", used
+    )

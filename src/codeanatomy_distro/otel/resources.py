@@ -18,6 +18,8 @@ from codeanatomy_distro.otel.resource_detectors import build_detected_resource
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from codeanatomy_distro.setting import Problem
+
 __all__ = [
     "CodeAnatomyResourceDetector",
     "build_resource",
@@ -65,9 +67,16 @@ def merge_resource_overrides(resource: Resource, overrides: Mapping[str, object]
 
 
 def create_resource(
-    config: OtelConfig, *, service_name: str | None = None, overrides: Mapping[str, object] | None = None
+    config: OtelConfig,
+    problems: list[Problem],
+    *,
+    service_name: str | None = None,
+    overrides: Mapping[str, object] | None = None,
 ) -> Resource:
-    """Return the resource of this process: detected attributes, the service's identity over them, overrides last."""
+    """Return the resource of this process: detected attributes, the service's identity over them, overrides last.
+
+    What of a declarative file can't be used is told in `problems`.
+    """
     detected = build_detected_resource(config[settings.RESOURCE_DETECTORS])
     identity = build_resource(config, service_name=service_name)
     if config.file is None:
@@ -75,7 +84,7 @@ def create_resource(
     else:
         from codeanatomy_distro.otel import declared  # start-up cost: a package of an extra
 
-        resource = declared.declared_resource(config, detected, identity)
+        resource = declared.declared_resource(config, detected, identity, problems)
     return merge_resource_overrides(resource, overrides)
 
 

@@ -15,7 +15,7 @@ from codeanatomy_distro.plugins import entry_points
 from codeanatomy_distro.setting import Problem, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
@@ -73,22 +73,25 @@ def _checked(made: object) -> Sampler:
     raise TypeError(message)
 
 
-def create_sampler(argument: Any = None, *, options: Mapping[str, Any] | None = None) -> Sampler:  # noqa: ANN401 - a text or number
+def create_sampler(
+    argument: Any = None,  # noqa: ANN401 - a text or number
+    *,
+    ratio: float | None = None,
+    rules: Sequence[Mapping[str, Any]] | None = None,
+    rule: str | None = None,
+) -> Sampler:
     """Return the ``codeanatomy`` sampler with the rules of the settings (``CODEANATOMY_OTEL_SAMPLING_RULES``).
 
     It is the plug-in for other configurators: of ``OTEL_TRACES_SAMPLER=codeanatomy``, called with the argument, and of
-    declarative files, called with none. There the scope of a span is unknown, so that rules which ask for one never
-    match; our own providers tell it (`bind_scopes`).
-
-    `options` is what a declarative file says below the sampler's name: ``rules`` (a list), ``ratio``, and ``rule``, the
-    name where no rule matches.
+    declarative files, called with what stands below its name: `rules`, `ratio`, and `rule`, the name where no rule
+    matches. There the scope of a span is unknown, so that rules which ask for one never match; our own providers tell
+    it (`bind_scopes`).
     """
-    given = dict(options or {})
     stated = {
         settings.TRACES_SAMPLER.name: settings.DISTRO_NAME,
-        settings.TRACES_SAMPLER_ARG.name: given.get("ratio", argument),
-        settings.SAMPLING_RULE.name: given.get("rule"),
-        settings.SAMPLING_RULES.name: json.dumps(given["rules"]) if "rules" in given else None,
+        settings.TRACES_SAMPLER_ARG.name: argument if ratio is None else ratio,
+        settings.SAMPLING_RULE.name: rule,
+        settings.SAMPLING_RULES.name: None if rules is None else json.dumps(rules),
     }
     # The file itself has been read where there is one.
     environ = {name: value for name, value in environment().items() if name not in settings.CONFIG_FILE.variables}
