@@ -172,7 +172,7 @@ def test_what_a_full_collector_refuses_or_gives_up_is_counted(
 ) -> None:
     """Beyond its memory the Collector refuses, and the sender knows; sent = delivered + refused + given up."""
     overlay = tmp_path / "small.yaml"
-    small = {"limit_mib": 60, "spike_limit_mib": 15, "check_interval": "100ms"}
+    small = {"limit_mib": 80, "spike_limit_mib": 20, "check_interval": "100ms"}
     overlay.write_text(yaml.safe_dump({"processors": {"memory_limiter": small}}), encoding="utf-8")
     environ = {
         **KEEP_ALL,

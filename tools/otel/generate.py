@@ -125,8 +125,9 @@ def any_of(keys: tuple[str, ...]) -> str:
 
 
 DROPPED, MASKED_ONES = any_of(DROPPED_KEYS), any_of(MASKED_KEYS)
-# A private key deeper down in a map that was written as JSON.
+# A private key deeper down in a map that was written as JSON, and the words by which a first look finds one.
 DEEPER_KEYS = rf'"{DROPPED}":|repo_root":"[^*]|{SECRET_KEY_IN_JSON}'
+DEEPER_WORDS = (*(f'{key}":' for key in DROPPED_KEYS), 'repo_root":')
 
 
 def text_statements(name: str) -> list[str]:
@@ -151,7 +152,7 @@ def map_statements(context: str, name: str) -> list[str]:
     which = name.rpartition(".")[2]
     text, suspect, nested = (f'{context}.cache["{part}_{which}"]' for part in ("text", "suspect", "nested"))
     has_parts = f'IsMatch({text}, "[:,\\\\[][\\\\[{{]")'
-    words = (f"(?i:{ROOTS})", *patterns.SUSPECT, rf'"{DROPPED}":', 'repo_root":')
+    words = (f"(?i:{ROOTS})", *patterns.SUSPECT, *DEEPER_WORDS)
     any_deeper = " or ".join(f"IsMatch(String({name}), {each})" for each in (PRIVATE, quoted(DEEPER_KEYS)))
     statements = [
         f"delete_matching_keys({name}, {quoted(f'^{DROPPED}$')})",

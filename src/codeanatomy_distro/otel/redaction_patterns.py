@@ -57,11 +57,11 @@ _URL_REST: Final = _run(r"<>|,;)\]}")
 
 _USER: Final = hidden(r"\s/?#\"'<>\\")
 _FILES: Final = hidden(r"\]\"\\\n", more=r"\],")  # as DataFusion writes them: without their first slash
-_SEPARATOR: Final = r"(?:\\{1,8}|/{1,2})"
+_SEPARATOR: Final = r"(?:\\+|/{1,2})"
 _WINDOWS_NAME: Final = r"[^\s\\/\"'<>|,;)\]}:*?]+"
 _WINDOWS_NAME_IN_QUOTES: Final = r"[^\\/\"'<>|:*?\n]+"
 _WINDOWS_LONG: Final = r"\?\\{1,8}"  # the end of `\\?\`, which canonical paths begin with
-_QUOTE_OF_WINDOWS: Final = rf"([\"'](?:\\{{2,16}}{_WINDOWS_LONG})?)"
+_QUOTE_OF_WINDOWS: Final = rf"([\"'](?:\\\\+{_WINDOWS_LONG})?)"
 # Where the part of a path begins that is the same on every machine: an installed package, the standard library.
 LIBRARY_MARK: Final = r"(?:(?:site|dist)-packages|python3\.[0-9]+)[\\/]+"
 
@@ -95,11 +95,11 @@ RULES: Final = (
     ),
     Rule(
         "private key",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:(?:-{1,4}|\\{1,8}[nrt])?[\w\s+/=:,.])*(?:\\{1,8}[nrt])*"
+        r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:(?:-{1,4}|\\+[nrt])?[\w\s+/=:,.])*(?:\\+[nrt])*"
         r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----)?",
         free=True,
     ),
-    Rule("files of a plan", rf"(file_groups=(?:\{{\d{{1,9}} groups?: \[)?\[){_FILES}", free=True),
+    Rule("files of a plan", rf"(file_groups=(?:\{{\d+ groups?: \[)?\[){_FILES}", free=True),
     Rule("path in double quotes", rf"(\")/+{_ROOT}/[^\"\\\n]*(?:{_ESCAPED}[^\"\\\n]*)*", free=True),
     Rule("path in single quotes", rf"(')/+{_ROOT}/[^\"'\\\n]*(?:{_ESCAPED}[^\"'\\\n]*)*", free=True),
     Rule("path in percent form", rf"%2[Ff]{_ROOT}%2[Ff][^\s\"'&<>\\]*", free=True),
@@ -142,7 +142,7 @@ STRICT_RULES: Final = (
     ),
     Rule("any absolute path", rf"/\.?[{_LETTERS}@~]{_PATH_REST}"),
     Rule("any path of Windows", rf"(?i:[a-z]:)(?:{_SEPARATOR}{_WINDOWS_NAME})+"),
-    Rule("path of a Windows share", rf"\\{{2,16}}[\w.$-]+(?:{_SEPARATOR}{_WINDOWS_NAME})+"),
+    Rule("path of a Windows share", rf"\\\\+[\w.$-]+(?:{_SEPARATOR}{_WINDOWS_NAME})+"),
     Rule("e-mail address", rf"[{_LETTERS}.+-]{{1,64}}@[{_LETTERS}-]{{1,63}}\.[{_LETTERS}.-]{{1,63}}"),
 )
 # Kept apart, since a part of it stands behind the mask.
@@ -163,7 +163,7 @@ SUSPECT: Final = (
     "cookie",
     "connection[_.-]?string",
     "pwd",
-    "[?&]sig",
+    r"sig[\s\"'\\:=%]",
     "file_groups=",
     "authorization",
     "api[_.-]?key",
@@ -236,5 +236,5 @@ def any_root_pattern(roots: tuple[str, ...]) -> str:
 
 def _literal(path: str) -> str:
     """Match an absolute path itself; a backslash may be doubled, as in JSON."""
-    named = re.escape(path.strip("/").rstrip("\\")).replace(r"\\", r"\\{1,8}")
+    named = re.escape(path.strip("/").rstrip("\\")).replace(r"\\", r"\\+")
     return f"/+{named}" if path.startswith("/") else named

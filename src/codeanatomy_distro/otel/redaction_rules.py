@@ -26,7 +26,7 @@ _SUSPECT_TOKEN: Final = re.compile(
     re.ASCII,
 )
 _SHORTEST_TOKEN: Final = 15
-_SUSPECT_OPTION: Final = re.compile(r"-[A-Za-z][\w.-]{0,40}(?:\s|\\{0,7}[\"'])", re.ASCII)
+_SUSPECT_OPTION: Final = re.compile(r"-[A-Za-z][\w.-]{0,40}(?:\s|\\*[\"'])", re.ASCII)
 _SUSPECT_OPTION_OF_SQL: Final = re.compile(r"\s'", re.ASCII)
 _SUSPECT_STRICT: Final = re.compile(r"[/\\=:%@]", re.ASCII)
 # A closer look at the suspect ones, which still costs a tenth of what the rules cost.

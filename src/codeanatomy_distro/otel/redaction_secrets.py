@@ -41,7 +41,7 @@ def hidden(stops: str, first_stops: str = "", more: str = "", first: str = "") -
 _VALUE: Final = hidden(r"\s\"'\\<>,;&)}\]|", ":")
 # Quoted values may be cut off by a limit: no closing quote is asked for. None goes on beyond a double quote, with
 # backslashes or without, for that may end the string of JSON that the text stands in.
-_ESCAPE: Final = r"\\{1,7}[^\"\\]"
+_ESCAPE: Final = r"\\+[^\"\\]"
 _QUOTED_JSON: Final = hidden(r"\"\\", more=r"\\.", first=r"\\.")
 _INNER_ESCAPE: Final = r"\\\\(?:\\[\"\\]|[^\"\\])|\\[^\"\\]"  # of JSON within a string of JSON
 _QUOTED_INNER_JSON: Final = hidden(r"\"\\", more=_INNER_ESCAPE, first=_INNER_ESCAPE)
@@ -55,21 +55,21 @@ _SINGLE_QUOTED_ASSIGNED: Final = hidden(r"\"'\\", _AFTER_QUOTE, more=_ESCAPE)
 _ASSIGNED: Final = (
     rf"(\"\s*:\s*\"){_QUOTED_JSON}",
     rf"('\s*:\s*'){_SINGLE_QUOTED}",  # a Python dict as text
-    rf"('\s*:\s*\\{{0,7}}\"){_DOUBLE_QUOTED_ASSIGNED}",  # one whose value has an apostrophe
+    rf"('\s*:\s*\\*\"){_DOUBLE_QUOTED_ASSIGNED}",  # one whose value has an apostrophe
     rf"(\\\"\s*:\s*\\\"){_QUOTED_INNER_JSON}",
-    rf"(\\{{2,7}}\"\s*:\s*\\{{2,7}}\"){_DOUBLE_QUOTED}",  # JSON deeper down
-    rf"(\s?[=:]\s?\\{{0,7}}\"){_DOUBLE_QUOTED_ASSIGNED}",
+    rf"(\\\\+\"\s*:\s*\\\\+\"){_DOUBLE_QUOTED}",  # JSON deeper down
+    rf"(\s?[=:]\s?\\*\"){_DOUBLE_QUOTED_ASSIGNED}",
     rf"(\s?[=:]\s?'){_SINGLE_QUOTED_ASSIGNED}",
     rf"(\s?[=:]\s?|%3[Dd])(?:(?:[Bb](?i:earer|asic)|[Tt](?i:oken))\s)?{_VALUE}",
 )
 # The same for an option of a command: in a shell's line, and in a list of arguments as text.
 _GIVEN: Final = (
-    rf"((?:\s{{1,8}}|\\{{0,7}}\",\s?)\\{{0,7}}\"){_DOUBLE_QUOTED_ASSIGNED}",
-    rf"((?:\s{{1,8}}|',\s?)'){_SINGLE_QUOTED_ASSIGNED}",
-    rf"(\s{{1,8}}){_VALUE}",
+    rf"((?:\s+|\\*\",\s?)\\*\"){_DOUBLE_QUOTED_ASSIGNED}",
+    rf"((?:\s+|',\s?)'){_SINGLE_QUOTED_ASSIGNED}",
+    rf"(\s+){_VALUE}",
 )
 
 NAMED_SECRET: Final = rf"({_NAME})(?:{'|'.join(_ASSIGNED)})"
 OPTION_OF_COMMAND: Final = rf"(-{_NAME})(?:{'|'.join(_GIVEN)})"
-OPTION_OF_SQL: Final = rf"({_NAME_IN_SQL}'?\s{{1,8}}'){_SINGLE_QUOTED_ASSIGNED}"
+OPTION_OF_SQL: Final = rf"({_NAME_IN_SQL}'?\s+'){_SINGLE_QUOTED_ASSIGNED}"
 BEARER: Final = r"(\b[Bb](?i:earer)\s)[\w.~+/-]{8,}=*"

@@ -18,7 +18,7 @@ WINDOW: Final = 24_576
 # What a pattern must find to match at all reaches across the end of a window only by so much, see `_END`: a directory
 # known by name is the longest. What it takes besides, as far as it goes, is looked at again without an end.
 OVERLAP: Final = 4_608
-_LONGEST_STEP: Final = 8
+_LONGEST_STEP: Final = 64
 # Where a window ends, if it can: whatever a pattern must find and may be of any length (the labels of a host, a user
 # before an "@", a row of slashes) has no such place in it. Without one for half a window it ends all the same: none of
 # those is longer than the overlap in a text that means something.
