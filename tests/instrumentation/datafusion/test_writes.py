@@ -316,6 +316,42 @@ def test_the_level_of_query_text(level: str, text: str | None, instrument: Any, 
     assert telemetry.span("datafusion.plan.compile").attributes.get("db.query.text") == text
 
 
+@pytest.mark.parametrize("place", ["sql", "quoted sql", "table", "derived"])
+def test_the_place_of_a_file_is_no_name(place: str, writing: Any, telemetry: Any) -> None:
+    """A file that is read by its place alone has it in no name, no summary and no metric; it has no name at all."""
+    if not hasattr(writing.context, "enable_url_table"):
+        pytest.skip("not in this release")
+    file = str(writing.folder / "secret.csv")
+    writing.frame.write_csv(file)
+    context = writing.context.enable_url_table()
+    telemetry.reset()
+    telemetry.metrics()
+    reads: dict[str, Callable[[], Any]] = {
+        "sql": lambda: context.sql(f"select * from '{file}'"),
+        "quoted sql": lambda: context.sql(f'select * from "{file}"'),
+        "table": lambda: context.table(f'"{file}"'),
+        "derived": lambda: context.sql(f"select * from '{file}'").limit(3),
+    }
+    reads[place]().collect()
+    assert len(telemetry.spans("datafusion.execute")) == 1
+    for span in telemetry.spans():
+        assert "db.collection.name" not in span.attributes
+        assert "secret" not in span.attributes["db.query.summary"]
+    assert not [point for point in telemetry.metrics() if "secret" in str(point.attributes)]
+
+
+def test_a_name_is_told_without_its_quotes(writing: Any, telemetry: Any) -> None:
+    """A name with blanks and a comma is whole, and has no quotes, however it is come by."""
+    name = "My Table, 1"
+    writing.context.register_record_batches(name, [[pa.record_batch({"a": [1, 2, 3]})]])
+    telemetry.reset()
+    frame = writing.context.table(f'"{name}"')
+    frame.collect()
+    frame.filter(datafusion.col("a") > datafusion.lit(1)).select("a").limit(1).collect()
+    writing.context.sql(f'select a from "{name}"').collect()
+    assert {span.attributes["db.collection.name"] for span in telemetry.spans()} == {name}
+
+
 @pytest.mark.parametrize("dialect", ["MySQL", "bigquery", "Databricks"])
 def test_strings_in_double_quotes_are_masked(dialect: str, instrumented: Any, telemetry: Any) -> None:
     """Under a dialect with strings in double quotes they are masked, from the statement on that sets it; else not."""

@@ -20,6 +20,7 @@ from codeanatomy_distro.instrumentation.datafusion.outputs import record_made
 from codeanatomy_distro.instrumentation.datafusion.plan_text import read_plan
 from codeanatomy_distro.instrumentation.datafusion.query import Query, query_of_plan
 from codeanatomy_distro.instrumentation.datafusion.running import Running, running
+from codeanatomy_distro.instrumentation.datafusion.sql import read_name
 from codeanatomy_distro.instrumentation.datafusion.views import WriteView
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.constants import SpanName
@@ -156,8 +157,8 @@ class Compiler:
 
     def table(self, owner: Raw, args: tuple[Any, ...], kwargs: dict[str, Any], current: Context) -> Compile:
         """Begin ``table(name)``."""
-        name = args[0] if args else kwargs["name"]
-        query = Query("dataframe", "SELECT", (str(name),), namespace=_namespace_under_way())
+        name = read_name(str(args[0] if args else kwargs["name"]))
+        query = Query("dataframe", "SELECT", () if name is None else (name,), namespace=_namespace_under_way())
         return self._begin(query, "table", owner, current)
 
     def plan(self, method: str, *, runs: bool) -> Callable[..., Compile]:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PlanText", "read_plan"]
 
-_SCAN: Final = re.compile(r"^ *TableScan: (\S+)", re.MULTILINE)
+_SCAN: Final = re.compile(
+    r"^ *TableScan: (.+?)(?: projection=\[.*|, (?:(?:full|partial|unsupported)_filters|fetch)=.*)?$", re.MULTILINE
+)
 _COPY: Final = re.compile(r"CopyTo: format=(\S+) output_url=(.*?) options:", re.DOTALL)
 _DML: Final = re.compile(r"Dml: op=\[(.+?)\] table=\[(.*?)\]", re.DOTALL)
 _CREATE: Final = re.compile(r"Create(\w+): ([^\n]+)")
@@ -19,7 +21,8 @@ _REFERENCE: Final = re.compile(r'(?:catalog|schema|table): "((?:[^"\\]|\\.)*)"')
 _VERB_OF_DML: Final = {"Delete": "DELETE", "Update": "UPDATE"}
 
 # Tables that the engine names itself have a new name each time: read_parquet, from_pydict, a DataFrame given to sql().
-_UNNAMED: Final = re.compile(r"\?table\?|c[0-9a-f]{32}|view_[0-9a-f_]{36}")
+# A file that is read by its place alone has no name either.
+_UNNAMED: Final = re.compile(r"\?table\?|c[0-9a-f]{32}|view_[0-9a-f_]{36}|.*/.*")
 
 
 @dataclass(frozen=True)

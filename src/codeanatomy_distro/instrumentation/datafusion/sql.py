@@ -7,7 +7,7 @@ from typing import Final
 
 from codeanatomy_distro.instrumentation.datafusion.sql_tokens import Token, mask, tokenize
 
-__all__ = ["Statement", "read_statement"]
+__all__ = ["Statement", "read_name", "read_statement"]
 
 _VERBS: Final = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "VALUES"})
 _WRITES: Final = frozenset({"COPY", "INSERT", "UPDATE", "DELETE"})
@@ -110,7 +110,7 @@ class _Reader:
                 level.due = False
                 found, after = self.name(index)
                 if found is not None:
-                    if self.sign(after) != "(":  # else a table function
+                    if self.sign(after) != "(" and "/" not in found:  # else a table function, or the place of a file
                         self.tables[found] = None
                     index = after
                     continue
@@ -129,6 +129,12 @@ class _Reader:
             if depth == 0 and self.upper[index] == word:
                 return index + 1
         return None
+
+
+def read_name(text: str) -> str | None:
+    """Return the name of a table without the quotes that SQL writes it with; None for the place of a file."""
+    name = _Reader(tokenize(text)).name(0)[0] if '"' in text or "`" in text else text
+    return None if name is None or "/" in name else name
 
 
 def _bare(token: Token) -> str:
@@ -222,7 +228,7 @@ def _target(reader: _Reader, operation: str, at: int) -> tuple[str | None, str |
             index = into
         case "COPY":
             found, _ = reader.name(index)
-            if found is not None:
+            if found is not None and "/" not in found:
                 reader.tables[found] = None
             return None, None
         case _:

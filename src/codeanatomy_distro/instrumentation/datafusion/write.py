@@ -9,6 +9,7 @@ from codeanatomy_distro.instrumentation.datafusion.measurements import record_du
 from codeanatomy_distro.instrumentation.datafusion.operation import Operation
 from codeanatomy_distro.instrumentation.datafusion.outputs import record_frame
 from codeanatomy_distro.instrumentation.datafusion.running import Running, running
+from codeanatomy_distro.instrumentation.datafusion.sql import read_name
 from codeanatomy_distro.obs.constants import SpanName
 from codeanatomy_distro.obs.run_context import get_run_id
 
@@ -33,11 +34,11 @@ class Write(Operation):
     ) -> None:
         self.query, method = query_and_method(frame, method)
         self.destination = destination
-        self.table = str(place) if destination == "table" else None
+        self.table = read_name(str(place)) if destination == "table" else None
         attributes = {**self.query.attributes_of(method), "datafusion.write.destination": destination}
         if self.table is not None:
             attributes["db.collection.name"] = self.table
-        else:
+        elif destination != "table":
             attributes["datafusion.write.path"] = str(place)
         super().__init__(SpanName.DATAFUSION_WRITE, options, attributes, frame, current)
         running[id(self)] = Running(self.context, frame, get_run_id())
