@@ -122,6 +122,13 @@ def test_a_destination_is_one_of_a_few_words(stored: str | None, location: str |
     ("text", "told"),
     [
         ("FilterExec: name@1 = jane.doe@163.com", "FilterExec: name@1 = ?.?@?"),
+        ("FilterExec: array_has([7], 8)", "FilterExec: ?([?], ?)"),
+        ("Hash([name@1, id % 7@2], 8)", "Hash([name@1, ? % ?@?], 8)"),
+        ("UnknownPartitioning(8)", "UnknownPartitioning(8)"),
+        (
+            "RepartitionExec: partitioning=Hash([name@1], 8), input_partitions=2",
+            "RepartitionExec: partitioning=Hash([name@1], 8), input_partitions=2",
+        ),
         ("FilterExec: name@1 = projection=[jane]", "FilterExec: name@1 = projection=[?]"),
         (
             "DataSourceExec: projection=[a, name], predicate=name@1 = projection=[jane]",
@@ -139,7 +146,7 @@ def test_a_destination_is_one_of_a_few_words(stored: str | None, location: str |
     ],
 )
 def test_what_looks_like_a_column_is_one(text: str, told: str) -> None:
-    """A literal that reads like a column or a list of columns is masked; a scan's own columns are told."""
+    """A literal that reads like a column or a list of columns is masked; a scan's columns and partitions are told."""
     assert PlanMask(["concat"]).mask((text,), [])[0] == told
 
 

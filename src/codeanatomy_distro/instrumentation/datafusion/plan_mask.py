@@ -16,9 +16,9 @@ __all__ = ["PlanMask"]
 
 _PIECE: Final = re.compile(
     r"""
-      (?P<column>(?<![\w.@+-])\w*@\d+(?![\w.@-]))
+      (?P<column>(?<![\w.@+-])(?:[^\W\d]\w*)?@\d+(?![\w.@-]))
     | (?P<fixed>\b(?:fetch|skip|partitions|input_partitions|number_of_fragments|batch_size)=\d+
-        |\{\d+\ groups?\}|\b(?:RoundRobinBatch|UnknownPartitioning)\(\d+\))
+        |\{\d+\ groups?\}|\b(?:RoundRobinBatch|UnknownPartitioning)\(\d+\)|(?<=\]),\ \d+\),\ input_partitions=\d+)
     | (?P<quoted>"(?:[^"]|"")*(?:"|\Z)|'(?:[^']|'')*(?:'|\Z))
     | (?P<function>[^\W\d]\w*(?=\())
     | (?P<word>[^\W\d]\w*)
@@ -27,7 +27,9 @@ _PIECE: Final = re.compile(
     re.VERBOSE,
 )
 _NAME: Final = re.compile(r"\A\w*")
-_COLUMN: Final = re.compile(r"(?<![\w.@+-])(\w+)@\d+(?![\w.@-])")
+_PARTITIONING: Final = re.compile(r"(\w+\()(?:(\[.*\])(, ))?(\d+\))", re.DOTALL)
+"""How many partitions an operator has, and by what: ``Hash([a@0], 4)``."""
+_COLUMN: Final = re.compile(r"(?<![\w.@+-])([^\W\d]\w*)@\d+(?![\w.@-])")
 """A column as the engine refers to it, ``name@1``; not a part of something longer, as an address of mail has it."""
 _PROJECTION: Final = re.compile(r"(?:DataSourceExec: (?:(?!predicate=).)*?|DatasetExec: .*)\bprojection=\[([^\]]*)\]")
 _PLAIN: Final = re.compile(r"\w+(?:, \w+)*")
@@ -91,11 +93,15 @@ class PlanMask:
                 known.update(found[1].split(", "))
         known = {name for name in known if name}
         replace = self._replacing(known)
-        return tuple(
-            f"{name}{_REPEATED.sub('?', _PIECE.sub(replace, text[len(name) :]))}"
-            for text in shortened
-            for name in _NAME.findall(text)
-        )
+
+        def mask(text: str) -> str:
+            if found := _PARTITIONING.fullmatch(text):
+                kind, expressions, comma, count = found.groups("")
+                return f"{kind}{_PIECE.sub(replace, expressions)}{comma}{count}"
+            name = _NAME.findall(text)[0]
+            return f"{name}{_REPEATED.sub('?', _PIECE.sub(replace, text[len(name) :]))}"
+
+        return tuple(mask(text) for text in shortened)
 
     def _replacing(self, known: set[str]) -> Callable[[re.Match[str]], str]:
         functions = self._functions
