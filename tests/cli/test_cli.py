@@ -73,6 +73,16 @@ def test_a_closed_pipe_is_no_fault() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("command", ["settings", "doctor --no-export"])
+def test_no_output_at_all_is_no_fault(command: str) -> None:
+    """Started without a stdout, as some services are, a command does its work and says what it found by its code."""
+    shell = f'exec "{sys.executable}" -m codeanatomy_distro.cli {command} >&-'
+    done = subprocess.run(
+        ["sh", "-c", shell], env={"OTEL_SDK_DISABLED": "true"}, stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_module_is_the_command() -> None:
     """`python -m codeanatomy_distro.cli` is the same as the command."""
     done = subprocess.run(

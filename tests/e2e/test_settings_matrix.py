@@ -53,6 +53,7 @@ SORTS: Final = {
     "unicode": "é😀",
     "no utf-8": "a\udcffb",
     "10 kB": "x" * 10240,
+    "separators": " , ,",
 }
 VALID: Final = "valid"
 ODD_CASE: Final = "valid in odd case"

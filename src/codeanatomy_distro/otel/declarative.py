@@ -138,7 +138,7 @@ def _loader_warnings() -> Generator[list[str]]:
                 said.append(_one_line(record.getMessage()).rstrip("."))
 
     logger, listener = logging.getLogger(_LOADER), Listener()
-    before = logger.level, logger.propagate
+    level, propagate = logger.level, logger.propagate
     logger.setLevel(logging.WARNING)
     logger.propagate = False
     logger.addHandler(listener)
@@ -146,7 +146,8 @@ def _loader_warnings() -> Generator[list[str]]:
         yield said
     finally:
         logger.removeHandler(listener)
-        logger.level, logger.propagate = before
+        logger.setLevel(level)  # which also has loggers ask for it anew
+        logger.propagate = propagate
 
 
 def _one_line(text: str) -> str:
