@@ -10,41 +10,29 @@ A `LocalCluster` of Dask needs neither: its workers are processes of `multiproce
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from codeanatomy_distro import settings
-from codeanatomy_distro.otel.bootstrap import OtelBootstrapOptions, configure_otel
-from codeanatomy_distro.otel.config import resolve_otel_config
-from codeanatomy_distro.setting import Origin
+from codeanatomy_distro.otel.bootstrap import configure_otel
 
 if TYPE_CHECKING:
     from codeanatomy_distro.otel.bootstrap import OtelProviders
 
 __all__ = ["dask_setup", "dask_teardown", "setup_worker"]
 
-_INTERVALS: Final = {
-    settings.BSP_SCHEDULE_DELAY: 100,
-    settings.BLRP_SCHEDULE_DELAY: 100,
-    settings.METRIC_EXPORT_INTERVAL: 1000,
-}
-"""Milliseconds between two exports, for processes that are killed as soon as the work is done."""
-
 
 def setup_worker() -> OtelProviders:
     """Set up telemetry in this worker process from its environment, as `configure_otel` does in a program.
 
-    Run id, parent and root span are those of the environment, which a worker of the same machine inherits. Ray kills
-    its workers, without a signal that Python sees, half a second after the program is done with them: spans and log
-    records are therefore exported every 100 ms and metrics every second, unless ``OTEL_BSP_SCHEDULE_DELAY``,
-    ``OTEL_BLRP_SCHEDULE_DELAY`` and ``OTEL_METRIC_EXPORT_INTERVAL`` say otherwise. Calling it again changes nothing.
+    Run id, parent and root span are those of the environment, which a worker of the same machine inherits. Before a
+    program with telemetry of its own leaves Ray, the workers on its machine export what they hold. Any worker may be
+    killed at any other time: its exporters are imported at once, spans and log records are exported every 100 ms and
+    metrics every second, unless ``OTEL_BSP_SCHEDULE_DELAY``, ``OTEL_BLRP_SCHEDULE_DELAY`` and
+    ``OTEL_METRIC_EXPORT_INTERVAL`` say otherwise. Calling it again changes nothing.
     """
-    config = resolve_otel_config()
-    unset = {
-        setting.name: str(interval)
-        for setting, interval in _INTERVALS.items()
-        if config.resolved(setting).origin is Origin.DEFAULT
-    }
-    return configure_otel(options=OtelBootstrapOptions(settings=unset))
+    providers = configure_otel()
+    if providers.lifecycle is not None:
+        providers.lifecycle.expect_kill()
+    return providers
 
 
 def dask_setup(worker: Any) -> None:  # noqa: ANN401, ARG001 - Dask's own interface

@@ -153,9 +153,9 @@ def test_a_queue_size_that_somebody_set_holds_exactly(
     config: Callable[..., OtelConfig], signal: str, prefix: str
 ) -> None:
     """A size of the user's own leaves no room for more; one that nobody set leaves it for a burst."""
-    assert batch_limits(config(), signal) == BatchLimits(2048, 512, 5.0, 30.0, burst_size=20_480)
-    chosen = config(**{f"{prefix}_MAX_QUEUE_SIZE": "2048", f"{prefix}_SCHEDULE_DELAY": "100"})
-    assert batch_limits(chosen, signal) == BatchLimits(2048, 512, 0.1, 30.0, burst_size=0)
+    assert batch_limits(config(), signal) == BatchLimits(2048, 512, 5.0, 30.0, burst_size=20_480, hurried=0.1)
+    chosen = config(**{f"{prefix}_MAX_QUEUE_SIZE": "2048", f"{prefix}_SCHEDULE_DELAY": "400"})
+    assert batch_limits(chosen, signal) == BatchLimits(2048, 512, 0.4, 30.0, burst_size=0, hurried=0.4)
 
 
 def test_a_failure_that_may_pass_is_tried_again_with_the_same_batch() -> None:

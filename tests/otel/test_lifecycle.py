@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,27 @@ def test_a_flush_waits_for_all_parts_and_no_longer_than_asked() -> None:
     started = time.monotonic()
     assert not Lifecycle(queues(good, bad), deadline=2).flush(0.3)
     assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_process_that_may_be_killed_exports_soon_and_has_its_exporter(*, before: bool) -> None:
+    """Where the clock would export in an hour, what is queued before and after is exported by itself, warm."""
+    exported, imported = threading.Event(), threading.Event()
+
+    def export() -> Outcome:
+        exported.set()
+        return ARRIVED
+
+    factory = ExporterFactory(lambda: Answering(export), "nowhere", warm=imported.set)
+    queue: BatchQueue[int] = BatchQueue("kind", factory, BatchLimits(delay=3600, hurried=0.01))
+    lifecycle = Lifecycle([queue], deadline=2)
+    if before:
+        queue.put(1)
+    lifecycle.expect_kill()
+    assert imported.wait(60)
+    if not before:
+        queue.put(1)
+    assert exported.wait(60)
 
 
 def test_an_interrupt_while_leaving_ends_the_wait(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ __all__ = ["BatchLimits", "BatchQueue", "batch_limits"]
 _BURST_SIZE: Final = 10 * settings.BSP_MAX_QUEUE_SIZE.default
 """Items that a queue may hold for a moment, where nobody has set its size: a program that records in a tight loop is
 faster than any exporter that shares one interpreter lock with it, and loses most of what it records otherwise."""
+_HURRIED: Final = 0.1  # seconds between two exports of a process that may be killed, where nothing says how many
 _NOT_SET: Final = frozenset({Origin.DEFAULT, Origin.PROFILE})
 
 T = TypeVar("T")
@@ -32,7 +33,8 @@ T = TypeVar("T")
 class BatchLimits(NamedTuple):
     """How a queue is emptied: sizes in items, times in seconds; `timeout` is for one batch, retries included.
 
-    `burst_size`, where it is larger than `queue_size`, holds as long as the back end takes what it is sent.
+    `burst_size`, where it is larger than `queue_size`, holds as long as the back end takes what it is sent. `hurried`
+    is the delay after `BatchQueue.hurry`, where that is shorter.
     """
 
     queue_size: int = 2048
@@ -40,6 +42,7 @@ class BatchLimits(NamedTuple):
     delay: float = 5.0
     timeout: float = 30.0
     burst_size: int = 0
+    hurried: float = _HURRIED
 
 
 def batch_limits(config: OtelConfig, signal: str) -> BatchLimits:
@@ -56,6 +59,7 @@ def batch_limits(config: OtelConfig, signal: str) -> BatchLimits:
         delay=config[delay] / 1000,
         timeout=config[timeout] / 1000,
         burst_size=_BURST_SIZE if config.resolved(queue).origin in _NOT_SET else 0,
+        hurried=_HURRIED if config.resolved(delay).origin == Origin.DEFAULT else config[delay] / 1000,
     )
 
 
@@ -67,7 +71,7 @@ class BatchQueue(Part, Generic[T]):
 
     def __init__(self, signal: str, create_exporter: ExporterFactory, limits: BatchLimits) -> None:
         self._limits = limits
-        super().__init__(signal, create_exporter, interval=limits.delay, timeout=limits.timeout)
+        super().__init__(signal, create_exporter, interval=limits.delay, timeout=limits.timeout, hurried=limits.hurried)
 
     def _begin(self) -> None:
         super()._begin()

@@ -188,13 +188,15 @@ class Delivery:
         """Import what an exporter needs, once: a child that is about to be forked has it then, and so have all
         after it.
         """
-        if self._warm:
+        if self._warm or self.connecting:
             return
-        self._warm = True
+        self._warm = self.connecting = True
         try:
             self._create_exporter.warm()
         except Exception as error:  # noqa: BLE001 - it will be told when an export fails for it
             _logger.debug("an exporter can't be imported: %s", error)
+        finally:
+            self.connecting = False
 
     def wait_connected(self, timeout: float) -> None:
         """Wait while an exporter is being made: a fork in the midst of its imports leaves the child locks without

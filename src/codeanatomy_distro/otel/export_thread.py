@@ -30,6 +30,7 @@ _logger = logging.getLogger("codeanatomy_distro.export")
 _WAKE: Final = "size"
 _STOP: Final = "stop"
 _PARK: Final = "park"
+_HASTEN: Final = "hasten"
 
 
 def join_wholly(thread: threading.Thread, timeout: float) -> bool:
@@ -100,6 +101,11 @@ class ExportThread:
     def wake(self) -> None:
         """Have the thread serve a full batch."""
         self._commands.put(_WAKE)
+
+    def hasten(self, interval: float) -> None:
+        """Have the thread serve at least every `interval` seconds from now on."""
+        self._interval = min(self._interval, interval)
+        self._commands.put(_HASTEN)
 
     def flush(self) -> Waiter:
         """Have the thread serve all there is; return what waits for that."""
@@ -211,6 +217,9 @@ class ExportThread:
             self._flushes.append(command)
             return "flush"
         if command == _PARK:
+            return None
+        if command == _HASTEN:
+            self._due = min(self._due, time.monotonic() + self._interval)
             return None
         if command == _STOP:
             self._told_to_stop = True

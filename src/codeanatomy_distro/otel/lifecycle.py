@@ -41,6 +41,7 @@ class Lifecycle:
         self._left = False
         self._leaving_thread = 0
         self._paused = False
+        self._expects_kill = False
         self._signals = SignalWatch(self)
 
     @property
@@ -62,6 +63,22 @@ class Lifecycle:
         """Have the threads ready, for something that is sure to come at the very end."""
         for part in self._parts:
             part.start()
+
+    def expect_kill(self) -> None:
+        """Export soon after each event, for the process may be killed at any time: it is a cluster's worker.
+
+        Exporters are imported now, on a thread: on a busy machine that takes longer than the end of a worker may.
+        """
+        if self._expects_kill:
+            return
+        self._expects_kill = True
+        for part in self._parts:
+            part.hurry()
+        threading.Thread(target=self._warm, name="codeanatomy-warming", daemon=True).start()
+
+    def _warm(self) -> None:
+        for part in self._parts:
+            part.warm()
 
     def flush(self, timeout: float) -> bool:
         """Export what is there now, all parts at once; return whether that was done in `timeout` seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -27,7 +28,8 @@ _COLLECT_SECONDS: Final = 10.0
 
 
 class ExportingMetricReader(Part, MetricReader):
-    """Collects and exports all metrics every `interval` seconds, and once more when it is closed.
+    """Collects and exports all metrics every `interval` seconds, and once more when it is closed; after `hurry` at
+    least every `hurried` ones.
 
     `timeout` is how many seconds one export may take, retries included. An export that fails loses nothing while
     sums are cumulative: the next one repeats it. With delta temporality it is kept until its time is over.
@@ -41,12 +43,13 @@ class ExportingMetricReader(Part, MetricReader):
         temporality: dict[type, AggregationTemporality],
         aggregation: dict[type, Aggregation],
         timeout: float = 30.0,
+        hurried: float = math.inf,
         identity: Identity | None = None,
     ) -> None:
         MetricReader.__init__(self, preferred_temporality=temporality, preferred_aggregation=aggregation)
         self._identity = identity
         self._delta = AggregationTemporality.DELTA in temporality.values()
-        Part.__init__(self, "metric points", create_exporter, interval=interval, timeout=timeout)
+        Part.__init__(self, "metric points", create_exporter, interval=interval, timeout=timeout, hurried=hurried)
 
     def _begin(self) -> None:
         super()._begin()

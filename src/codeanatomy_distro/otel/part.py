@@ -22,12 +22,16 @@ _LONGEST_START: Final = 5.0  # seconds that a fork waits for the imports of an e
 class Part(ABC):
     """Exports one `signal` ("spans") to one `destination`, on a thread of its own.
 
-    The thread serves at the latest every `interval` seconds; a batch is tried for `timeout` seconds, retries included.
+    The thread serves at the latest every `interval` seconds, every `hurried` ones after `hurry`; a batch is tried for
+    `timeout` seconds, retries included.
     """
 
-    def __init__(self, signal: str, create_exporter: ExporterFactory, *, interval: float, timeout: float) -> None:
+    def __init__(
+        self, signal: str, create_exporter: ExporterFactory, *, interval: float, timeout: float, hurried: float
+    ) -> None:
         self.signal = signal
         self.destination = create_exporter.destination
+        self._hurried = hurried
         self._thread = ExportThread(f"codeanatomy-{signal.split(maxsplit=1)[0]}", self._serve, interval)
         self._delivery = Delivery(create_exporter, self._thread, timeout)
         self._report = LossReport(signal, self.destination)
@@ -65,6 +69,14 @@ class Part(ABC):
         """Have the thread ready, though there be nothing to export: near its end, an interpreter starts none."""
         self._thread.start()
 
+    def hurry(self) -> None:
+        """Export at short intervals from now on, unless a setting says how long they are."""
+        self._thread.hasten(self._hurried)
+
+    def warm(self) -> None:
+        """Import what the exporter needs, ahead of the first export."""
+        self._delivery.warm()
+
     def begin_flush(self) -> Waiter:
         """Begin to export what there is; return what waits for it."""
         return self._thread.flush() if self._has_work else lambda _: True
@@ -95,7 +107,7 @@ class Part(ABC):
     def wait_parked(self, timeout: float) -> bool:
         """Wait until the thread is gone, then let go of the connection; return whether it went."""
         self._delivery.wait_connected(_LONGEST_START)
-        self._delivery.warm()
+        self.warm()
         gone = self._thread.wait_parked(timeout)
         if gone:
             self._delivery.release()

@@ -36,6 +36,7 @@ from codeanatomy_distro.otel.redacted_exporters import with_redaction
 from codeanatomy_distro.otel.rule_sampler import SamplingRuleSampler
 from codeanatomy_distro.otel.sampling import bind_scopes, configured_sampler
 from codeanatomy_distro.otel.views import create_views
+from codeanatomy_distro.setting import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,7 @@ _EXEMPLAR_FILTERS: Final = {
     "always_off": AlwaysOffExemplarFilter,
     "trace_based": TraceBasedExemplarFilter,
 }
+_HURRIED: Final = 1.0  # seconds between two collections of a process that may be killed, where nothing says how many
 _CUMULATIVE, _DELTA = AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA
 _DELTA_KINDS: Final[dict[str, tuple[type, ...]]] = {
     "cumulative": (),
@@ -137,12 +139,15 @@ def create_meter_provider(made_of: Ingredients, more_views: Sequence[View] = ())
         readers.append(memory.metrics)
     else:
         for create_exporter, around in _exports(made_of, "metrics"):
+            interval = around[settings.METRIC_EXPORT_INTERVAL] / 1000
+            is_default = around.resolved(settings.METRIC_EXPORT_INTERVAL).origin == Origin.DEFAULT
             reader = ExportingMetricReader(
                 create_exporter,
-                interval=around[settings.METRIC_EXPORT_INTERVAL] / 1000,
+                interval=interval,
                 temporality=_temporality(around),
                 aggregation=_aggregation(around),
                 timeout=around[settings.METRIC_EXPORT_TIMEOUT] / 1000,
+                hurried=_HURRIED if is_default else interval,
                 identity=made_of.identity,
             )
             made_of.parts.append(reader)

@@ -121,10 +121,17 @@ def _same_interpreter() -> bool:
     return executable is None or executable in {sys.executable, sys.executable.encode()}
 
 
+def _is_of_dask(process: Any) -> bool:  # noqa: ANN401 - any kind of process
+    """Return whether `process` is a worker of Dask, which is killed when it takes long to leave."""
+    return getattr(getattr(process, "_target", None), "__module__", "").startswith("distributed.")
+
+
 def _bootstrap(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def bootstrap(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the original
         self.__dict__.pop(_ATTRIBUTE, None)
+        if _Watched.lifecycle is not None and _is_of_dask(self):
+            _Watched.lifecycle.expect_kill()
         try:
             return original(self, *args, **kwargs)
         finally:
