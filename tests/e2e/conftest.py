@@ -43,10 +43,11 @@ class RunProgram(Protocol):
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         meanwhile: Callable[[], object] | None = None,
+        limit: float = 90,
     ) -> Ended:
         """Run `python COMMAND…`, by default under `opentelemetry-instrument`, and wait for its end.
 
-        Its stdin ends when `meanwhile` returns.
+        Its stdin ends when `meanwhile` returns; after `limit` more seconds it hangs, and is killed.
         """
         ...
 
@@ -71,6 +72,7 @@ def run_program() -> RunProgram:
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         meanwhile: Callable[[], object] | None = None,
+        limit: float = 90,
     ) -> Ended:
         variables = clean_environ()
         if receiver is not None:
@@ -93,7 +95,7 @@ def run_program() -> RunProgram:
             try:
                 if meanwhile is not None:
                     meanwhile()
-                stdout, stderr = process.communicate(timeout=90)
+                stdout, stderr = process.communicate(timeout=limit)
             except BaseException:
                 process.kill()
                 raise
