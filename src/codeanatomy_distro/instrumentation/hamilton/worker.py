@@ -78,24 +78,37 @@ def work_for(run: Run, function: Callable[..., T], *args: Any, **kwargs: Any) ->
 
 
 def _leave_work() -> None:
-    """Send what this worker process has recorded, now or at its exit.
+    """Send what this worker process has recorded, now or at its exit, unless somebody sees to that already.
 
     A process of `multiprocessing` runs its finalizers when it ends: there it is enough to send then. Ray and Dask end
     their workers as they like, so that there each piece of work is followed by a flush.
     """
+    if _end_is_watched():
+        return
     if "ray" in sys.modules or "distributed" in sys.modules:
         if time.monotonic() >= _Flushes.resume_at and not _flush(with_metrics=True):
             _Flushes.resume_at = time.monotonic() + _PAUSE_SECONDS
     elif not _Flushes.at_exit:
         _Flushes.at_exit = True
-        process: Any = sys.modules.get("multiprocessing.process")  # without it this is no worker of multiprocessing
-        if process is not None and process.parent_process() is not None and not _end_is_watched(process):
+        if _parent_process() is not None:
             sys.modules["multiprocessing.util"].Finalize(None, _flush, exitpriority=1)
 
 
-def _end_is_watched(process: Any) -> bool:  # noqa: ANN401 - the module
+def _end_is_watched() -> bool:
     """Whether somebody has wrapped the life of worker processes to send what they leave, as our own set-up does."""
-    return hasattr(getattr(process.BaseProcess, "_bootstrap", None), "__wrapped__")
+    ray: Any = sys.modules.get("ray._private.worker")
+    life: Any = None
+    if ray is not None and ray.global_worker.mode == ray.WORKER_MODE:
+        life = getattr(ray.Worker, "main_loop", None)
+    elif _parent_process() is not None:
+        life = getattr(sys.modules["multiprocessing.process"].BaseProcess, "_bootstrap", None)
+    return hasattr(life, "__wrapped__")
+
+
+def _parent_process() -> object:
+    """Return what started this worker of multiprocessing; None where it is none."""
+    process: Any = sys.modules.get("multiprocessing.process")
+    return None if process is None else process.parent_process()
 
 
 def _flush(*, with_metrics: bool = False) -> bool:
