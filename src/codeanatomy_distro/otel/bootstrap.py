@@ -141,16 +141,7 @@ def _configure(service_name: str | None, options: OtelBootstrapOptions) -> OtelP
 
 def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBootstrapOptions) -> OtelProviders:
     # Only now, for start-up cost: the SDK is 100 ms that a process without telemetry must not pay.
-    from codeanatomy_distro.otel import (
-        correlation,
-        lifecycle,
-        limits,
-        process,
-        providers,
-        ray_workers,
-        resources,
-        workers,
-    )
+    from codeanatomy_distro.otel import correlation, lifecycle, limits, process, providers, resources, workers
     from codeanatomy_distro.otel.identity import Identity, given_instance_id
 
     test_mode = config[settings.TEST_MODE] if options.test_mode is None else options.test_mode
@@ -178,7 +169,6 @@ def _configure_sdk(config: OtelConfig, service_name: str | None, options: OtelBo
     watch = lifecycle.Lifecycle(parts, deadline=config[settings.SHUTDOWN_TIMEOUT] / 1000, identity=identity)
     watch.install()
     workers.watch(watch, resume_worker, _worker_options(service_name, options))
-    ray_workers.watch(watch)
     process.enter_run(config, watch)
     return OtelProviders(tracers, meters, loggers, config, resource, memory, watch)
 

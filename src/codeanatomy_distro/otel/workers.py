@@ -56,14 +56,25 @@ class _Watched:
 def watch(lifecycle: Lifecycle, resume: Resume, options: Mapping[str, Any]) -> None:
     """Have every process that this one starts resumed by `resume`, a function that pickles by its name.
 
-    `options` go with it; they must be plain values.
+    `options` go with it; they must be plain values. Workers of Ray, which it does not start itself, are watched too.
     """
     _Watched.lifecycle, _Watched.resume, _Watched.options = lifecycle, resume, options
     if not _Watched.hooked:
         _Watched.hooked = True
         register_post_import_hook(_patch, "multiprocessing.process")
-    elif not _Watched.undo and (module := sys.modules.get("multiprocessing.process")):
+        register_post_import_hook(_watch_ray, "ray._private.worker")
+        return
+    if not _Watched.undo and (module := sys.modules.get("multiprocessing.process")):
         _patch(module)
+    if ray := sys.modules.get("ray._private.worker"):
+        _watch_ray(ray)
+
+
+def _watch_ray(_: ModuleType) -> None:
+    from codeanatomy_distro.otel import ray_workers  # start-up cost: most programs have no Ray
+
+    if _Watched.lifecycle is not None:
+        ray_workers.watch(_Watched.lifecycle)
 
 
 def unwatch() -> None:
