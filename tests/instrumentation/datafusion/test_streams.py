@@ -235,6 +235,32 @@ def test_streams_and_batches_refuse_what_the_engines_own_refuse(do: Any, case: A
     assert ours == told()
 
 
+_READ_BY_ENGINE = """
+from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
+DataFusionInstrumentor().instrument()
+import pyarrow
+from datafusion import SessionContext
+context = SessionContext()
+context.register_record_batches("t", [[pyarrow.record_batch({"a": [1, 2, 3]})] * 5])
+reader = pyarrow.RecordBatchReader.from_stream(context.sql("select a from t"))
+print(SessionContext().from_arrow(reader).count())
+try:
+    SessionContext().from_arrow(pyarrow.RecordBatchReader.from_stream(context.sql("select 1 / (a - a) from t")))
+except Exception as error:
+    print("Divide by zero error" in str(error))
+"""
+
+
+def test_the_engine_reads_a_reader_of_its_own_stream() -> None:
+    """A pyarrow reader of a DataFrame can be given to the engine, which holds the interpreter's lock while it reads."""
+    if int(datafusion.__version__.split(".")[0]) < 51:
+        pytest.skip("executes when it is asked for")
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_BY_ENGINE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "15\nTrue\n", "")
+
+
 _AT_EXIT = """
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from contextvars import ContextVar
+from _thread import allocate_lock, start_new_thread
+from contextvars import ContextVar, copy_context
 from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
@@ -106,8 +107,9 @@ class ObservedReader:
         return batch
 
     def _read(self, span: StreamSpan | None = None) -> Raw:
+        pull = self._reader.read_next_batch
         try:
-            return self._reader.read_next_batch()
+            return pull() if _read_by_engine.get() is None else _on_another_thread(pull)
         except StopIteration:
             raise
         except BaseException as error:
@@ -127,6 +129,33 @@ class ObservedReader:
     def __del__(self) -> None:
         if self._span is not None:
             part_dropped(self._span)
+
+
+def _on_another_thread(pull: Callable[[], Raw]) -> Raw:
+    """Return what `pull` gives, or raise what it raises.
+
+    The engine, when it reads a stream itself, takes the interpreter's lock for its own all the while. pyarrow lets the
+    lock go while it pulls, and the engine's stream beneath would run without it: the process would end. On a thread
+    where the engine is not at work it takes the lock anew.
+    """
+    done = allocate_lock()
+    done.acquire()
+    outcome: list[tuple[Raw, BaseException | None]] = []
+
+    def run() -> None:
+        try:
+            outcome.append((pull(), None))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            outcome.append((None, error))
+        finally:
+            done.release()
+
+    start_new_thread(copy_context().run, (run,))
+    done.acquire()
+    batch, error = outcome[0]
+    if error is not None:
+        raise error
+    return batch
 
 
 def observing_arrow_stream(options: Options) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -169,8 +198,8 @@ def observing_arrow_stream(options: Options) -> Callable[[Callable[..., Any]], C
 def observing_engine_read(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return the patch of a method by which the engine itself reads an Arrow stream: ``from_arrow``.
 
-    The engine holds the interpreter's lock meanwhile, and must get its own stream: pyarrow, which lets the lock go
-    while it reads, would crash it. The stream is read to its end inside the call.
+    The stream is read to its end inside the call. One that the engine asks for there is its own; one that was asked for
+    before goes through pyarrow, and `_on_another_thread`.
     """
 
     @functools.wraps(original)
