@@ -88,6 +88,18 @@ def test_pipeline_attributes(instrumented: Any, telemetry: Any, make_module: Any
     assert attributes["codeanatomy.repo_root"] == "/some/where"
 
 
+def test_root_without_text(instrumented: Any, telemetry: Any, make_module: Any) -> None:
+    """A root whose text can't be had costs neither the pipeline its span nor the program its result."""
+
+    class Silent:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    module = make_module("def one(repo_root: object) -> int:\n    return 1\n")
+    assert run(module, "one", repo_root=Silent()) == {"one": 1}
+    assert telemetry.span("pipeline.execute").attributes["codeanatomy.outputs"] == ("one",)
+
+
 def test_tags_of_hamilton_keep_their_prefix(instrumented: Any, telemetry: Any, by_node: Any, make_module: Any) -> None:
     """Hamilton's own tags, which bear its prefix already, do not get it twice."""
     module = make_module(

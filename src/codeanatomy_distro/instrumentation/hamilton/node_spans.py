@@ -86,9 +86,10 @@ class NodeSpan:
             report_failure("the end of a node's span", failure)
         finally:
             # A coroutine that nobody awaits to its end is closed in another context, where none of this is current.
-            if not isinstance(error, GeneratorExit) or _get_current() is self._context:
+            if error is None or not isinstance(error, GeneratorExit) or _get_current() is self._context:
                 _detach(self._token)
-            _leave(self._stage)
+            if self._stage is not None:
+                _leave(self._stage)
             self.span.end()
 
 
@@ -120,13 +121,13 @@ class NodeTime:
         except Exception as failure:  # noqa: BLE001
             report_failure("the duration of a task", failure)
         finally:
-            _leave(self._stage)
+            if self._stage is not None:
+                _leave(self._stage)
 
 
-def _leave(stage: AbstractContextManager[None] | None) -> None:
-    if stage is not None:
-        with suppress(ValueError):  # closed in another context; see NodeSpan.end
-            stage.__exit__(None, None, None)
+def _leave(stage: AbstractContextManager[None]) -> None:
+    with suppress(ValueError):  # closed in another context; see NodeSpan.end
+        stage.__exit__(None, None, None)
 
 
 def _tell_error(run: Run, info: NodeInfo, span: trace.Span, error: BaseException) -> None:

@@ -34,7 +34,7 @@ def cut(value: object, limits: Limits, *, depth: int = 0) -> Any:  # noqa: ANN40
     if depth > _DEEPEST:
         return _kind(value)
     if isinstance(value, Mapping):
-        items = list(value.items())[: limits.max_dict_length]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        items = _first(value.items(), limits.max_dict_length)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         return {str(key): REDACTED if _is_secret(key) else cut(item, limits, depth=depth + 1) for key, item in items}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, (str, bytes, bytearray)):
         return [cut(item, limits, depth=depth + 1) for item in _first(value, limits.max_list_length)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
