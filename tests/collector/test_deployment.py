@@ -187,6 +187,14 @@ def test_compose_publishes_on_loopback_and_mounts_what_exists() -> None:
     assert scraped["scrape_configs"][0]["static_configs"][0]["targets"] == ["collector:8888"]
 
 
+def test_prometheus_sees_the_counters_of_a_run_that_exports_once() -> None:
+    """Prometheus takes OTLP, and puts a zero before a series that begins with its last value: else no rate is seen."""
+    services: dict[str, Any] = yaml.safe_load((TOOLS / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    needed = {"--web.enable-otlp-receiver", "--enable-feature=created-timestamp-zero-ingestion"}
+    assert needed <= set(services["prometheus"]["command"])
+    assert all(flag in (TOOLS / "README.md").read_text(encoding="utf-8") for flag in needed)
+
+
 def kubernetes() -> dict[tuple[str, str], dict[str, Any]]:
     """The Kubernetes resources by kind and name."""
     resources: dict[tuple[str, str], dict[str, Any]] = {}
