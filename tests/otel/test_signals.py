@@ -115,3 +115,45 @@ def test_a_forked_child_hears_its_own_signals(run_with: Callable[..., Any]) -> N
         """
     )
     assert (ended.stdout, ended.code) == ("child exports 15\n-15\nexports None\n", 0)
+
+
+def test_a_signal_amid_the_last_export_neither_stops_nor_repeats_it(run_with: Callable[..., Any]) -> None:
+    """At whichever step of the exit a signal comes, what the process has is exported once, long before the deadline,
+    and the process ends by that signal.
+    """
+    ended = run_with(
+        after="""
+        lifecycle._deadline = 30
+
+        def leave(step):
+            lifecycle.before_exit(lambda _: print("exports", flush=True))
+            steps = iter(range(1, step + 1))
+            def opcode(_frame, event, _argument):
+                if event == "opcode" and next(steps, 0) == step:
+                    signal.raise_signal(signal.SIGTERM)
+                return opcode
+            def call(frame, *_):
+                if frame.f_code is Lifecycle.shutdown.__code__:
+                    frame.f_trace = opcode  # 3.13 wants it first
+                    frame.f_trace_opcodes = True
+                    return opcode
+            sys._getframe().f_trace_opcodes = True  # 3.12 looks whether there are any before it sends the event
+            sys.settrace(call)
+            lifecycle.shutdown()
+            os._exit(0)
+
+        code, step = -signal.SIGTERM, 0
+        while code == -signal.SIGTERM:
+            step += 1
+            child = os.fork()
+            if not child:
+                signal.alarm(20)
+                leave(step)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(step, code, flush=True)
+        os._exit(0)
+        """
+    )
+    *exports, last = ended.stdout.splitlines()
+    assert len(exports) > 20
+    assert (exports, last) == (["exports"] * len(exports), f"{len(exports)} 0")

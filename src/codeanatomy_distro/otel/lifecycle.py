@@ -37,9 +37,8 @@ class Lifecycle:
         self._deadline = deadline
         self._identity = identity
         self._before_exit: list[Callable[[int | None], None]] = []
-        self._leaving = threading.Lock()
+        self._begun: dict[str, list[int]] = {}
         self._left = False
-        self._leaving_thread = 0
         self._paused = False
         self._expects_kill = False
         self._signals = SignalWatch(self)
@@ -91,11 +90,10 @@ class Lifecycle:
 
         `ended_by` is the number of the signal that ends the process, if one does.
         """
-        if not self._leaving.acquire(blocking=False):
+        if not self._begin("leaving"):
             return
-        self._leaving_thread = threading.get_ident()
-        end = time.monotonic() + self._deadline
         try:
+            end = time.monotonic() + self._deadline
             for action in self._before_exit:
                 action(ended_by)
             for part in self._parts:
@@ -104,26 +102,38 @@ class Lifecycle:
                 part.join(end + _MARGIN - time.monotonic())
         except KeyboardInterrupt:
             _logger.debug("somebody does not want to wait for the last export")
-        self._left = True
-        self._tell_losses()
+        self.tell_losses()
+        self._left = True  # not before: a signal's handler may wait for it, to end the process
         self._signals.act_on_pending()
 
     @property
     def leaving(self) -> bool:
         """Return whether `shutdown` is under way."""
-        return self._leaving.locked() and not self._left
+        return "leaving" in self._begun and not self._left
 
     @property
     def leaves_on_this_thread(self) -> bool:
         """Return whether it is the calling thread, further down its stack, that is in `shutdown`."""
-        return self.leaving and self._leaving_thread == threading.get_ident()
+        return self.leaving and self._begun["leaving"] == [threading.get_ident()]
+
+    def _begin(self, what: str) -> bool:
+        """Return whether `what`, that is done once only, is the calling thread's to do.
+
+        Whose it is becomes known with its being taken, in one step. A signal's handler that ran between two would stand
+        on top of the last export, take it for another thread's, and wait for it until the deadline is over.
+        """
+        claim = [threading.get_ident()]
+        return self._begun.setdefault(what, claim) is claim
 
     def _at_exit(self) -> None:
         self.shutdown()
         self._signals.uninstall()
         leaving.keep_interrupt()
 
-    def _tell_losses(self) -> None:
+    def tell_losses(self) -> None:
+        """Say what could not be delivered, in one line on stderr. Once only."""
+        if not self._begin("telling"):
+            return
         lost: dict[str, list[str]] = {}
         for part in self._parts:
             if count := part.undelivered:
@@ -133,8 +143,10 @@ class Lifecycle:
             try:
                 sys.stderr.write(f"codeanatomy-distro: not delivered: {line}\n")
                 sys.stderr.flush()
-            except (OSError, ValueError):
-                return  # nobody reads it: a closed pipe must not become the program's exit code
+            except (OSError, ValueError, RuntimeError):
+                # Nobody reads it, or a signal's handler interrupts the program in a line of its own: neither may become
+                # the program's exit code.
+                return
 
     def become_worker(self) -> None:
         """Take on an identity of its own, in a new interpreter that finds in its environment what its parent found."""
@@ -175,7 +187,7 @@ class Lifecycle:
 
     def after_fork_in_child(self) -> None:
         """Begin anew: nothing of the parent's is this process's to export."""
-        self._leaving = threading.Lock()
+        self._begun = {}
         self._left = self._paused = False
         self._before_exit.clear()
         if self._identity is not None:

@@ -119,8 +119,9 @@ class SignalWatch:
                 return
             number = heard[0]
             if number in self._previous and self._is_current(number) and not callable(self._previous[number]):
+                end = self._end()
                 self._lifecycle.shutdown(number)
-                self._wait_left()
+                self._wait_left(end)
                 _die(number)
 
     def _is_current(self, number: int) -> bool:
@@ -128,31 +129,36 @@ class SignalWatch:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         lifecycle = self._lifecycle
+        end = self._end()
         previous = self._previous.get(number)
         if not self._is_current(number):
             # The program's own handler calls ours, as a good one calls what it found. It decides what happens next.
-            self._aside(lambda: lifecycle.flush(lifecycle.deadline))
+            self._aside(lambda: lifecycle.flush(lifecycle.deadline), end)
         elif callable(previous):
-            self._aside(lambda: lifecycle.flush(lifecycle.deadline))
+            self._aside(lambda: lifecycle.flush(lifecycle.deadline), end)
             previous(number, frame)
         elif lifecycle.leaves_on_this_thread:
             self._pending = (
                 number  # the last export is under way, below us, and bounded; the signal acts when it is over
             )
         else:
-            self._aside(lambda: lifecycle.shutdown(number))
-            self._wait_left()
+            self._aside(lambda: lifecycle.shutdown(number), end)
+            self._wait_left(end)
             # The default action, for good: the exit status must be that of a process ended by the signal.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    def _wait_left(self) -> None:
-        end = time.monotonic() + self._lifecycle.deadline + _MARGIN
+    def _end(self) -> float:
+        return time.monotonic() + self._lifecycle.deadline + _MARGIN
+
+    def _wait_left(self, end: float) -> None:
+        """Wait for the thread that leaves; where it is not done at `end`, say in its place what is lost."""
         while self._lifecycle.leaving and time.monotonic() < end:
             time.sleep(0.005)
+        self._lifecycle.tell_losses()
 
-    def _aside(self, action: Callable[[], Any]) -> None:
-        """Run `action` on a thread and wait for it.
+    def _aside(self, action: Callable[[], Any], end: float) -> None:
+        """Run `action` on a thread and wait for it, until `end` at most.
 
         The handler stands on top of whatever the main thread was doing, a lock that `action` needs perhaps in its
         hands. A thread that then waits for it is left behind.
@@ -163,7 +169,7 @@ class SignalWatch:
         except RuntimeError:  # the interpreter ends and starts no more threads
             action()
             return
-        helper.join(self._lifecycle.deadline + _MARGIN)
+        helper.join(max(0.0, end - time.monotonic()))
 
 
 def _die(number: int) -> None:
