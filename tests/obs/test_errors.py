@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import pickle
@@ -139,6 +140,41 @@ def test_an_error_told_elsewhere_is_not_counted_here(telemetry: Any) -> None:
     assert telemetry.span("outer").status.status_code is StatusCode.ERROR
     assert counted(telemetry) == 1
     assert events(telemetry) == 1
+
+
+def test_an_error_is_counted_once_across_tasks(telemetry: Any) -> None:
+    """An error that a task of its own has told, two spans deep, is not told again by the span that awaits the task."""
+
+    async def work() -> None:
+        with active_span("in the task", scope=SCOPE), active_span("deep in the task", scope=SCOPE):
+            fail(OwnError("bad"))
+
+    async def gather() -> None:
+        with active_span("outer", scope=SCOPE):
+            await asyncio.gather(work())
+
+    with pytest.raises(OwnError):
+        asyncio.run(gather())
+    assert {span.status.status_code for span in telemetry.spans()} == {StatusCode.ERROR}
+    assert counted(telemetry) == 1
+    assert [len(telemetry.span(name).events) for name in ("deep in the task", "in the task", "outer")] == [1, 0, 0]
+
+
+def test_repeated_errors_of_tasks_are_each_counted(telemetry: Any) -> None:
+    """Tasks that fail on the same line one after the other count an error each, under one span that handles them."""
+
+    async def work() -> None:
+        with active_span("in the task", scope=SCOPE):
+            fail(ValueError("again"))
+
+    async def retry() -> None:
+        with active_span("outer", scope=SCOPE):
+            for _ in range(10):
+                await asyncio.gather(work(), return_exceptions=True)
+
+    asyncio.run(retry())
+    assert counted(telemetry) == 10
+    assert events(telemetry) == 10
 
 
 def test_identity_crosses_threads() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,10 @@ Identity = tuple[int, int, int]
 
 _MOST_TOLD: Final = 8  # errors in flight at once, one raised while another is handled
 _told: ContextVar[tuple[Identity, ...]] = ContextVar("codeanatomy_told_errors", default=())
+
+# The errors that spans have told last, each with the id of the parent span: it may get the error from a thread or task
+# whose context it does not see.
+_told_below: Final[deque[tuple[int, Identity]]] = deque(maxlen=256)
 
 told_errors: Final = _told.get
 """Give the errors that spans have told here: without one, there is nothing for `forget_error` to do."""
@@ -90,6 +95,9 @@ def record_error(span: Span, error: BaseException, *, stage: str | None = None, 
     The first span also counts it (``codeanatomy.error.count``), under `stage` or the current one; `kind` is the error's
     type where its class says too little. `KeyboardInterrupt` and `SystemExit` are told like any other error: the work
     of the span was not done. What is no failure (`is_failure`) is not told. It never raises.
+
+    The first span is known by the context, and where a thread or a task passed the error on, by its parent if it was
+    sampled.
     """
     if not is_failure(error):
         return
@@ -97,9 +105,15 @@ def record_error(span: Span, error: BaseException, *, stage: str | None = None, 
     if span.is_recording():
         span.set_attribute(AttributeName.ERROR_TYPE, named)
         span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {to_text(error)}"))
-    if identify_error(error) in _told.get():
+    identity = identify_error(error)
+    parent = getattr(span, "parent", None)  # of a span that is recorded
+    if parent is not None:
+        _told_below.append((parent.span_id, identity))
+    if identity in _told.get():
         return
     mark_told(error)
+    if (span.get_span_context().span_id, identity) in _told_below:
+        return
     record_exception(span, error)
     add_error(error_type=named, stage=stage or get_stage() or "none")
 

@@ -258,6 +258,29 @@ def test_async_nodes(instrumented: Any, telemetry: Any, span_tree: Any, by_node:
     assert left.links[0].context in [span.context for span in pipelines]
 
 
+def test_error_of_a_task_within_a_node(instrumented: Any, telemetry: Any, make_module: Any) -> None:
+    """An error that a span in a task of the node's own has told is not told again by the node's span."""
+    module = make_module(
+        "import asyncio\nfrom codeanatomy_distro.obs.tracing import active_span\n"
+        "async def _work() -> None:\n"
+        "    with active_span('in the task', scope='s'):\n        raise ValueError\n"
+        "async def one() -> int:\n    await asyncio.gather(_work())\n    return 1\n"
+    )
+
+    async def execute() -> None:
+        await (await build_async(module)).execute(["one"])
+
+    with run_context("tasks"), pytest.raises(ValueError):  # noqa: PT011 - it has no text
+        asyncio.run(execute())
+    assert {span.name: len(span.events) for span in telemetry.spans()} == {
+        "in the task": 1,
+        "hamilton.node": 0,
+        "hamilton.graph": 0,
+        "pipeline.execute": 0,
+    }
+    assert [point.data.value for point in telemetry.metrics("codeanatomy.error.count", run_id="tasks")] == [1]
+
+
 def test_async_cancellation(instrumented: Any, telemetry: Any, make_module: Any) -> None:
     """A cancelled execution ends all its spans as errors and leaves no context behind."""
     module = make_module("import asyncio\nasync def long(x: int) -> int:\n    await asyncio.sleep(30)\n    return x\n")
