@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from codeanatomy_distro.instrumentation.datafusion import DataFusionInstrumentor
 
@@ -268,6 +269,7 @@ def test_the_engine_reads_a_reader_of_its_own_stream() -> None:
 
 _AT_EXIT = """
 from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 provider = TracerProvider()
@@ -288,3 +290,35 @@ def test_a_stream_that_lives_at_exit_is_told() -> None:
     done = subprocess.run([sys.executable, "-c", _AT_EXIT], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["datafusion.execute interpreter_exit"]
+
+
+class _Locked(SpanProcessor):
+    """A processor with a lock that ending a span takes, as exporters have."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.ended = threading.Event()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        with self.lock:
+            self.ended.set()
+
+
+def test_a_stream_that_outlives_us_ends_wherever_it_is_dropped() -> None:
+    """After `uninstrument` the collector may find a stream inside a lock of the SDK: its end waits for no one."""
+    processor = _Locked()
+    provider = TracerProvider()
+    provider.add_span_processor(processor)
+    instrumentor = DataFusionInstrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        context = datafusion.SessionContext()
+        context.register_record_batches("t", [[pa.record_batch({"a": [1]})] * 2])
+        stream = context.table("t").execute_stream()
+        next(stream)
+    finally:
+        instrumentor.uninstrument()
+    processor.ended.clear()
+    with processor.lock:
+        del stream
+    assert processor.ended.wait(60)

@@ -152,7 +152,8 @@ def stop_watching() -> None:
 
 def part_dropped(span: StreamSpan) -> None:
     """Say that the user's last reference to a stream of `span` went; safe wherever that happens."""
-    if threading.get_ident() not in _Collector.at_work:
+    # After `stop_watching` nobody tells whether it is the collector that has found it.
+    if _Collector.watched and threading.get_ident() not in _Collector.at_work:
         span.part_ended(ABANDONED)
         return
     _found.append((span, ABANDONED))
