@@ -85,6 +85,22 @@ class Collector:
         except urllib.error.URLError:
             return False
 
+    def send_one_of_each(self) -> None:
+        """Send a span, a log record and a metric point."""
+        at = {"timeUnixNano": "1700000000000000000"}
+        span = {"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "s", "kind": 1}
+        metric = {"name": "m", "gauge": {"dataPoints": [{**at, "asInt": "1"}]}}
+        bodies = {
+            "traces": {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]},
+            "logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [at]}]}]},
+            "metrics": {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]},
+        }
+        headers = {"Content-Type": "application/json"}
+        for kind, body in bodies.items():
+            request = urllib.request.Request(f"{self.http_endpoint}/v1/{kind}", json.dumps(body).encode(), headers)
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                assert answer.status == 200
+
     def counts(self) -> dict[str, float]:
         """What the Collector counts about itself: each metric's sum over its labels, without the ``_total``."""
         with urllib.request.urlopen(self.metrics_url, timeout=5) as answer:

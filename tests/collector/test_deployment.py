@@ -271,20 +271,7 @@ def test_the_collector_emits_the_metrics_that_are_asked_for(
 ) -> None:
     """After one span, log record and metric point the Collector has each metric that dashboards and alerts name."""
     collector = start_collector(receiver=receiver, environ={"OTELCOL_TAIL_BASELINE_PERCENTAGE": "100"})
-    at = {"timeUnixNano": "1700000000000000000"}
-    span = {"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "s", "kind": 1}
-    metric = {"name": "m", "gauge": {"dataPoints": [{**at, "asInt": "1"}]}}
-    bodies = {
-        "traces": {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]},
-        "logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [at]}]}]},
-        "metrics": {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]},
-    }
-    for signal, body in bodies.items():
-        request = urllib.request.Request(
-            f"{collector.http_endpoint}/v1/{signal}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            assert answer.status == 200
+    collector.send_one_of_each()
     receiver.wait_for(lambda got: got.spans and got.log_records and got.metric_points, 15)
 
     def emitted() -> str:
