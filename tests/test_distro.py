@@ -79,7 +79,7 @@ def test_what_is_hidden_from_the_command_comes_back(environment: dict[str, str],
     before = dict(environment)
     hide_instrumentors(["datafusion"])
     hide_instrumentors(["hamilton"])
-    shown = environment[name].split(",")
+    shown = [one.strip() for one in environment[name].split(",")]
     assert shown[-2:] == ["datafusion", "hamilton"]
     assert shown[:-2] == ["requests", "flask"] * bool(given)
     show_instrumentors()

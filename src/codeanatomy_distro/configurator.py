@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from codeanatomy_distro import settings
+from opentelemetry.instrumentation.environment_variables import OTEL_PYTHON_DISTRO
+
 from codeanatomy_distro.distro import hide_instrumentors
-from codeanatomy_distro.setting import environment
+from codeanatomy_distro.environment import environment, is_switched_off
+from codeanatomy_distro.version import DISTRO_NAME
 
 __all__ = ["CodeAnatomyConfigurator"]
 
@@ -26,9 +28,8 @@ class CodeAnatomyConfigurator:
 
         Where another distro was chosen, the instrumentors are that one's to load.
         """
-        environ = environment()
-        chosen = settings.current(settings.PYTHON_DISTRO, environ) == settings.DISTRO_NAME
-        if settings.current(settings.SDK_DISABLED, environ):
+        chosen = environment().get(OTEL_PYTHON_DISTRO, "").strip() == DISTRO_NAME
+        if is_switched_off(environment()):
             if chosen:
                 hide_instrumentors("*")
             return

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.instrumentation.environment_variables import (
+    OTEL_PYTHON_CONFIGURATOR,
+    OTEL_PYTHON_DISABLED_INSTRUMENTATIONS,
+    OTEL_PYTHON_DISTRO,
+)
 
-from codeanatomy_distro import settings
+from codeanatomy_distro.environment import is_switched_off
+from codeanatomy_distro.version import DISTRO_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
@@ -29,27 +35,14 @@ class CodeAnatomyDistro(BaseDistro):
 
     def _configure(self, **_: Any) -> None:  # noqa: ANN401 - the base class's own
         environ = os.environ
-        take_flags(environ)
-        disabled = settings.current(settings.SDK_DISABLED, environ)
-        if not disabled:
-            # Start-up cost, here and below: a process whose telemetry is off needs none of it.
-            from codeanatomy_distro.otel.config import report_problems, resolve_otel_config
-            from codeanatomy_distro.otel.sdk_environment import usable_environment
-
-            config = resolve_otel_config()
-            report_problems(config)
-            for name, usable in usable_environment(config).items():
-                if usable is None:
-                    environ.pop(name, None)
-                else:
-                    environ[name] = usable
-            if config[settings.SDK_DISABLED]:  # by the declarative file
-                environ[settings.SDK_DISABLED.name] = "true"
-                disabled = True
-        environ.setdefault(settings.PYTHON_DISTRO.name, settings.DISTRO_NAME)
-        environ.setdefault(settings.PYTHON_CONFIGURATOR.name, settings.DISTRO_NAME)
+        if not is_switched_off(environ):
+            _make_usable(environ)
+        environ.setdefault(OTEL_PYTHON_DISTRO, DISTRO_NAME)
+        environ.setdefault(OTEL_PYTHON_CONFIGURATOR, DISTRO_NAME)
         logging.getLogger(_LOADER).addFilter(_is_no_other_configurator)
-        if not disabled:
+        if not is_switched_off(environ):
+            # Start-up cost, here and below: a process whose telemetry is off needs none of it.
+            from codeanatomy_distro import settings
             from codeanatomy_distro.obs.run_context import new_run_id
 
             # Every process that this one starts belongs to the same run.
@@ -85,25 +78,47 @@ def hide_instrumentors(names: Iterable[str]) -> None:
     of its start (opentelemetry-python-contrib, `auto_instrumentation/_load.py`). The variable that spares it that is
     read once, before the hooks that are called ahead of the instrumentors; ours, which puts the variable back, is one.
     """
-    variable, environ = settings.DISABLED_INSTRUMENTATIONS.name, os.environ
+    variable, environ = OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, os.environ
+    given = environ.get(variable)
     if not _Hidden.under_way:
-        _Hidden.value, _Hidden.under_way = environ.get(variable), True
-    environ[variable] = ",".join([*settings.current(settings.DISABLED_INSTRUMENTATIONS, environ), *names])
+        _Hidden.value, _Hidden.under_way = given, True
+    environ[variable] = ",".join([*([given] if given else []), *names])
 
 
 def show_instrumentors() -> None:
     """Put the variable back to what it was before `hide_instrumentors`."""
     if _Hidden.under_way:
         _Hidden.under_way = False
-        variable = settings.DISABLED_INSTRUMENTATIONS.name
+        variable = OTEL_PYTHON_DISABLED_INSTRUMENTATIONS
         if _Hidden.value is None:
             os.environ.pop(variable, None)
         else:
             os.environ[variable] = _Hidden.value
 
 
+def _make_usable(environ: MutableMapping[str, str]) -> None:
+    """Read the settings, tell what is wrong with them, and leave none that an OpenTelemetry package stumbles over."""
+    # Start-up cost, as above.
+    from codeanatomy_distro import settings
+    from codeanatomy_distro.otel.config import report_problems, resolve_otel_config
+    from codeanatomy_distro.otel.sdk_environment import usable_environment
+
+    take_flags(environ)
+    config = resolve_otel_config()
+    report_problems(config)
+    for name, usable in usable_environment(config).items():
+        if usable is None:
+            environ.pop(name, None)
+        else:
+            environ[name] = usable
+    if config[settings.SDK_DISABLED]:  # by the declarative file
+        environ[settings.SDK_DISABLED.name] = "true"
+
+
 def take_flags(environ: MutableMapping[str, str]) -> None:
     """Give each variable of ours the value of its flag, which the command names with ``OTEL_`` in front."""
+    from codeanatomy_distro import settings  # start-up cost, as above
+
     for setting in settings.TABLE:
         for variable in setting.variables:
             given = None if variable.startswith("OTEL_") else environ.pop(f"OTEL_{variable}", None)

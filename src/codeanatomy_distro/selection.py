@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 
-from codeanatomy_distro import settings
 from codeanatomy_distro.distro import show_instrumentors
-from codeanatomy_distro.setting import Problem, environment, resolve
+from codeanatomy_distro.environment import environment, is_switched_off
 
 __all__ = ["report_selection"]
 
@@ -25,9 +24,12 @@ _CURE = (
 def report_selection() -> None:
     """Warn, at most once a process, of a selection that the user can't have meant."""
     show_instrumentors()
-    if settings.current(settings.SDK_DISABLED, environment()):
+    if is_switched_off(environment()):
         return
-    from codeanatomy_distro.otel.bootstrap import is_configured  # start-up cost: see the configurator
+    # Start-up cost: see the configurator.
+    from codeanatomy_distro import settings
+    from codeanatomy_distro.otel.bootstrap import is_configured
+    from codeanatomy_distro.setting import Problem, resolve
 
     if is_configured():
         return  # our own start has told already what it found wrong

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from codeanatomy_distro.setting_kinds import BadValue, Kind, without_credentials
@@ -17,7 +16,6 @@ __all__ = [
     "Resolved",
     "Setting",
     "UsedInPart",
-    "environment",
     "resolve",
 ]
 
@@ -137,11 +135,6 @@ class Resolved(Generic[T_co]):
         self.value: Final = value
         self.origin: Final = origin
         self.variable: Final = variable
-
-
-def environment() -> Mapping[str, str]:
-    """Return the process's environment: the one place from which every setting is read."""
-    return os.environ
 
 
 def resolve(

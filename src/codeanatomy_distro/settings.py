@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from codeanatomy_distro.environment import environment
 from codeanatomy_distro.profiles import PROFILES
-from codeanatomy_distro.setting import Setting, environment, resolve
+from codeanatomy_distro.setting import Setting, resolve
 from codeanatomy_distro.setting_formats import file, folders, headers, pairs, patterns, traceparent, url
 from codeanatomy_distro.setting_kinds import Kind, boolean, choice, integer, names, number, ratio, text, words
 from codeanatomy_distro.setting_plugins import plugin, plugins

@@ -26,7 +26,7 @@ SOURCE = ROOT / "src" / PACKAGE
 # Each part may import its own and those of lower rank. Two of one rank may not import each other, but for the last.
 RANKS = {
     "settings": 0, "setting": 0, "setting_kinds": 0, "setting_formats": 0, "setting_plugins": 0, "profiles": 0,
-    "plugins": 0, "version": 0,
+    "plugins": 0, "version": 0, "environment": 0,
     "environment_variables": 0, "variable_names": 0, "flag_help": 0, "api_environment": 0,
     "obs": 1,
     "instrumentation": 2, "otel": 2,
@@ -48,9 +48,9 @@ PRIVATE = {
 # Beta packages bear an underscore and are public all the same.
 BETA = re.compile(r"^opentelemetry(\.sdk)?\._logs(\.export)?$|\._log_(exporter|encoder)$")
 
-READS_ENVIRONMENT = {"setting"}
+READS_ENVIRONMENT = {"environment"}
 WRITES_ENVIRONMENT = {"distro", "environment_variables", "api_environment", "otel.process", "otel.sdk_environment"}
-NAMES_VARIABLES = {"settings", "profiles", "environment_variables"}
+NAMES_VARIABLES = {"settings", "profiles", "environment", "environment_variables"}
 MAY_BE_LONG = {"settings"}
 LONGEST = 300
 

@@ -19,13 +19,10 @@ LATER = {
 }  # fmt: skip
 if sys.version_info >= (3, 13):  # before, Python's own reading of entry points imports it
     LATER.add("email.message")
-# With telemetry off: who is asked, and the table that holds the answer.
+# With telemetry off: who is asked, and what tells.
 CHECK = {
     "codeanatomy_distro", "codeanatomy_distro.distro", "codeanatomy_distro.configurator",
-    "codeanatomy_distro.selection",
-    "codeanatomy_distro.settings", "codeanatomy_distro.setting", "codeanatomy_distro.setting_kinds",
-    "codeanatomy_distro.setting_formats", "codeanatomy_distro.setting_plugins", "codeanatomy_distro.profiles",
-    "codeanatomy_distro.version",
+    "codeanatomy_distro.selection", "codeanatomy_distro.environment", "codeanatomy_distro.version",
 }  # fmt: skip
 HEAVY = {"datafusion", "hamilton", "pandas", "pyarrow", "numpy", "grpc", "requests", "yaml", "jsonschema"}
 

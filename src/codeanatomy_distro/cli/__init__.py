@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from codeanatomy_distro.cli.printing import tolerate_any_text
-from codeanatomy_distro.setting import environment
+from codeanatomy_distro.environment import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

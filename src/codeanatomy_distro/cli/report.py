@@ -65,7 +65,7 @@ def main(options: argparse.Namespace) -> int:
     # Here and below: imports inside functions for start-up cost; `codeanatomy-otel --help` loads neither gRPC nor rich.
     from codeanatomy_distro.cli.report_child import run_child
     from codeanatomy_distro.cli.report_environment import child_environment, instrumented
-    from codeanatomy_distro.setting import environment
+    from codeanatomy_distro.environment import environment
     from codeanatomy_distro.testing.receiver import OtlpReceiver
 
     command: list[str] = list(options.command)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.environment import environment
 from codeanatomy_distro.otel.related_settings import DEFAULT_RATIO, repair_related, repair_sampler
 from codeanatomy_distro.otel.sdk_environment import sdk_environment
 from codeanatomy_distro.profiles import PROFILES
-from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting, UsedInPart, environment, resolve
+from codeanatomy_distro.setting import Origin, Problem, Resolved, Setting, UsedInPart, resolve
 from codeanatomy_distro.setting_kinds import BadValue
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _logger = logging.getLogger("codeanatomy_distro")
 _said: Final[set[str]] = set()
 
 
-@dataclass(frozen=True)
 class OtelConfig:
     """What the environment, the profile, the declarative file and the defaults come to.
 
@@ -40,11 +39,36 @@ class OtelConfig:
     """
 
     values: Mapping[str, Resolved[Any]]
-    problems: tuple[Problem, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    file: ConfigFile | None = None
-    sampling_rules: tuple[SamplingRule, ...] = ()
-    beneath: Mapping[str, Resolved[Any]] = field(default_factory=dict[str, Resolved[Any]], repr=False)
+    problems: tuple[Problem, ...]
+    environ: Mapping[str, str]
+    file: ConfigFile | None
+    sampling_rules: tuple[SamplingRule, ...]
+    beneath: Mapping[str, Resolved[Any]]
+
+    # No dataclass, for start-up cost: making a frozen one is 0.8 ms.
+    def __init__(  # noqa: PLR0913 - its parts
+        self,
+        values: Mapping[str, Resolved[Any]],
+        problems: tuple[Problem, ...] = (),
+        *,
+        environ: Mapping[str, str] | None = None,
+        file: ConfigFile | None = None,
+        sampling_rules: tuple[SamplingRule, ...] = (),
+        beneath: Mapping[str, Resolved[Any]] | None = None,
+    ) -> None:
+        vars(self).update(
+            values=values,
+            problems=problems,
+            environ=environ or {},
+            file=file,
+            sampling_rules=sampling_rules,
+            beneath=beneath or {},
+        )
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        """Refuse: a configuration that is in use does not change."""
+        refusal = f"a configuration is frozen: {name!r} can't be set"
+        raise AttributeError(refusal)
 
     def __getitem__(self, setting: Setting[T]) -> T:
         """Return the value of `setting`."""
@@ -62,7 +86,11 @@ class OtelConfig:
     def with_values(self, values: Mapping[Setting[Any], object], origin: str) -> OtelConfig:
         """Return the same with `values` in place of its own, but for those that are None; they come from `origin`."""
         stated = {row.name: Resolved(value, origin) for row, value in values.items() if value is not None}
-        return replace(self, values={**self.values, **stated})
+        return self.changed(values={**self.values, **stated})
+
+    def changed(self, **parts: Any) -> OtelConfig:  # noqa: ANN401 - as `__init__` takes them
+        """Return the same with `parts` in place of its own."""
+        return OtelConfig(**{**vars(self), **parts})
 
     def in_part(self, reason: str, used: str) -> UsedInPart:
         """Return the problem of a part of the declarative file that can't be used."""
@@ -101,14 +129,14 @@ def resolve_otel_config(
         values[setting.name] = found
         problems += wrong
     repair_related(values, problems, source)
-    config = OtelConfig(MappingProxyType(values), tuple(problems), MappingProxyType(source))
+    config = OtelConfig(MappingProxyType(values), tuple(problems), environ=MappingProxyType(source))
     if config[settings.CONFIG_FILE]:
         config = _with_file(config)
         values, problems = dict(config.values), list(config.problems)
     rules = repair_sampler(values, problems)  # which may be the file's
     # One message a variable, and a part of a file: what is told last of it is what was done in the end.
     told = {(one.variable, one.reason if isinstance(one, UsedInPart) else ""): one for one in problems}
-    return replace(config, values=MappingProxyType(values), problems=tuple(told.values()), sampling_rules=rules)
+    return config.changed(values=MappingProxyType(values), problems=tuple(told.values()), sampling_rules=rules)
 
 
 def _with_file(config: OtelConfig) -> OtelConfig:
@@ -125,7 +153,7 @@ def _with_file(config: OtelConfig) -> OtelConfig:
         problem = Problem(variable, path, str(bad), "the variables and the defaults")
         values[settings.CONFIG_FILE.name] = Resolved(None, Origin.DEFAULT, named.variable)
         others = (told for told in config.problems if told.variable != variable)
-        return replace(config, values=MappingProxyType(values), problems=(*others, problem))
+        return config.changed(values=MappingProxyType(values), problems=(*others, problem))
     for setting in settings.TABLE:
         try:
             value = file.find(setting)
@@ -137,7 +165,7 @@ def _with_file(config: OtelConfig) -> OtelConfig:
         if value is not None and values[setting.name].origin != Origin.OPTION:
             values[setting.name] = Resolved(value, Origin.FILE, settings.CONFIG_FILE.name)
     problems += [UsedInPart(variable, path, reason, "all else that it says") for reason in file.unused]
-    return replace(config, values=MappingProxyType(values), problems=tuple(problems), file=file, beneath=config.values)
+    return config.changed(values=MappingProxyType(values), problems=tuple(problems), file=file, beneath=config.values)
 
 
 def _is_told_when_made(setting: Setting[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +52,7 @@ def declared_exports(config: OtelConfig, signal: str, problems: list[Problem]) -
     """
     # The settings have what stands in the first part of a list; it is not to be what the next one leaves out.
     first = {row.name: config.beneath[row.name] for row in settings.TABLE if "[]." in (row.place or "")}
-    around = replace(config, values={**config.values, **first})
+    around = config.changed(values={**config.values, **first})
     found: list[DeclaredExport] = []
     missing: list[str] = []
     for part in _parts(declared_model(config), signal):

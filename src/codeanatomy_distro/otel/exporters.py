@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codeanatomy_distro.otel.delivery import Exporter
     from codeanatomy_distro.otel.otlp_exporter import OtlpExporter
 
-__all__ = ["PluginExporter", "create_otlp_exporter", "exporter_factories", "reader_entry"]
+__all__ = ["PluginExporter", "create_otlp_exporter", "exporter_factories", "names_plugins", "reader_entry"]
 
 _logger = logging.getLogger("codeanatomy_distro.export")
 _GROUPS: Final = {
@@ -88,6 +88,11 @@ def exporter_factories(config: OtelConfig, signal: str, problems: list[Problem])
         else:
             factories.append(ExporterFactory(partial(_load, found), f"the exporter {name}"))
     return factories if factories or readers else [_otlp_factory(config, signal, None)]
+
+
+def names_plugins(config: OtelConfig, signal: str) -> bool:
+    """Return whether the settings name an exporter of `signal`, or a reader, that another package brings."""
+    return not _EXPORTERS.issuperset(name.lower() for name in config[settings.SIGNAL_EXPORTER[signal]])
 
 
 def reader_entry(name: str) -> Callable[[], MetricReader] | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.environment import environment
 from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.plugins import entry_points
-from codeanatomy_distro.setting import environment
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

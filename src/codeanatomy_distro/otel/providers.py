@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import (
     AlwaysOffExemplarFilter,
     AlwaysOnExemplarFilter,
@@ -21,17 +20,15 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.otel.batching import batch_limits
-from codeanatomy_distro.otel.exporters import exporter_factories
+from codeanatomy_distro.otel.exporters import exporter_factories, names_plugins
 from codeanatomy_distro.otel.exporting import ExportingLogRecordProcessor, ExportingSpanProcessor
 from codeanatomy_distro.otel.id_generators import create_id_generator
 from codeanatomy_distro.otel.limits import create_span_limits, log_limits
 from codeanatomy_distro.otel.metric_reader import ExportingMetricReader
 from codeanatomy_distro.otel.processors import RunIdLogRecordProcessor, RunIdSpanProcessor
-from codeanatomy_distro.otel.pull_readers import configured_readers
 from codeanatomy_distro.otel.redacted_exporters import with_redaction
 from codeanatomy_distro.otel.rule_sampler import SamplingRuleSampler
 from codeanatomy_distro.otel.sampling import bind_scopes, configured_sampler
@@ -92,7 +89,7 @@ def create_tracer_provider(made_of: Ingredients, more_processors: Sequence[SpanP
     for processor in (*(() if stamps else (RunIdSpanProcessor(),)), *more_processors):
         provider.add_span_processor(processor)
     if made_of.memory is not None:
-        provider.add_span_processor(SimpleSpanProcessor(made_of.memory.spans))
+        provider.add_span_processor(made_of.memory.span_processor())
         return provider
     for create_exporter, around in _exports(made_of, "traces"):
         exporting = ExportingSpanProcessor(create_exporter, batch_limits(around, "traces"), made_of.identity)
@@ -152,7 +149,9 @@ def create_meter_provider(made_of: Ingredients, more_views: Sequence[View] = ())
             )
             made_of.parts.append(reader)
             readers.append(reader)
-        if config.file is None:
+        if config.file is None and names_plugins(config, "metrics"):
+            from codeanatomy_distro.otel.pull_readers import configured_readers  # start-up cost: few are asked
+
             readers += configured_readers(config, made_of.problems)
     views = create_views(config)
     options: dict[str, Any] = {}
@@ -181,7 +180,7 @@ def create_logger_provider(made_of: Ingredients) -> LoggerProvider:
     provider = _logger_provider(made_of.config, made_of.resource)
     provider.add_log_record_processor(RunIdLogRecordProcessor())
     if made_of.memory is not None:
-        provider.add_log_record_processor(SimpleLogRecordProcessor(made_of.memory.logs))
+        provider.add_log_record_processor(made_of.memory.log_record_processor())
         return provider
     for create_exporter, around in _exports(made_of, "logs"):
         exporting = ExportingLogRecordProcessor(create_exporter, batch_limits(around, "logs"), made_of.identity)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from codeanatomy_distro import settings
 from codeanatomy_distro.otel.delivery import ExporterFactory
-from codeanatomy_distro.otel.prepared_exporter import PreparedExporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +26,9 @@ def with_redaction(create_exporter: ExporterFactory, signal: str, config: OtelCo
     create_redactor = redactor_factory(config)
 
     def create() -> Exporter:
-        from codeanatomy_distro.otel import redacting  # start-up cost: when the first export is due, as below
+        # Start-up cost: when the first export is due, as below.
+        from codeanatomy_distro.otel import redacting
+        from codeanatomy_distro.otel.prepared_exporter import PreparedExporter
 
         redactor = create_redactor()
         wrappers: dict[str, Any] = {

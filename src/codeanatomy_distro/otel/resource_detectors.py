@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.environment import environment
 from codeanatomy_distro.obs.attributes import normalize_attributes, to_text
 from codeanatomy_distro.plugins import entry_points
-from codeanatomy_distro.setting import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,9 +35,14 @@ _GROUP: Final = "opentelemetry_resource_detector"
 _LONGEST: Final = 2.0  # seconds for all detectors together: they read files and, some of them, the network
 _OF_THE_ENVIRONMENT: Final = frozenset({"otel", "service_instance"})  # what build_resource does itself
 # These read a few of the kernel's files about this process, which keeps nobody waiting, and need no thread.
-_QUICK: Final = ("codeanatomy_distro.", "opentelemetry.sdk.resources:OsResourceDetector")
-_CONTAINER_ID: Final = re.compile(r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope(?:/container)?)?$")
-_CONTAINER_MOUNT: Final = re.compile(r"containers/([0-9a-f]{64})/")
+_QUICK: Final = ("codeanatomy_distro.", "opentelemetry.sdk.resources:")
+_ID_LENGTH: Final = 64
+# Where a container's id is found: the kernel's file, what stands in the line, and the pattern. That is compiled where a
+# line may match, for start-up cost: outside of a container none does.
+_PLACES_OF_ID: Final = (
+    ("cgroup", "", r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope(?:/container)?)?$"),
+    ("mountinfo", "containers/", r"containers/([0-9a-f]{64})/"),
+)
 
 
 class ContainerResourceDetector(ResourceDetector):
@@ -49,13 +54,13 @@ class ContainerResourceDetector(ResourceDetector):
 
     def detect(self) -> Resource:
         """Return the resource; empty outside a container."""
-        for name, pattern in (("cgroup", _CONTAINER_ID), ("mountinfo", _CONTAINER_MOUNT)):
+        for name, word, pattern in _PLACES_OF_ID:
             try:
                 lines = (self._root / name).read_text(encoding="utf-8", errors="replace").splitlines()
             except OSError:  # no such file outside Linux
                 continue
             for line in lines:
-                if found := pattern.search(line.strip()):
+                if len(line) >= _ID_LENGTH and word in line and (found := re.search(pattern, line.strip())):
                     return Resource({"container.id": found.group(1)})
         return Resource.get_empty()
 

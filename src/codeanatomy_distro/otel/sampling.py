@@ -9,10 +9,11 @@ from opentelemetry.sdk.trace import Tracer, sampling
 from opentelemetry.sdk.trace.sampling import Sampler
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.environment import environment
 from codeanatomy_distro.otel.config import report_problems, resolve_otel_config
 from codeanatomy_distro.otel.rule_sampler import RatioRuleSampler, RootRuleSampler, SamplingRuleSampler
 from codeanatomy_distro.plugins import entry_points
-from codeanatomy_distro.setting import Problem, environment
+from codeanatomy_distro.setting import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

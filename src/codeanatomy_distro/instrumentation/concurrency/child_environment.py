@@ -12,9 +12,9 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
+from codeanatomy_distro.environment import environment
 from codeanatomy_distro.instrumentation.patching import report_failure
 from codeanatomy_distro.obs.worker_context import capture
-from codeanatomy_distro.setting import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
