@@ -23,11 +23,15 @@ class CodeAnatomyConfigurator:
     must not pay for.
     """
 
+    has_run = False
+    """Whether it was chosen and called in this process, be telemetry on or off."""
+
     def configure(self, *, auto_instrumentation_version: str | None = None, **_: Any) -> None:  # noqa: ANN401 - upstream's own
         """Set up telemetry for this process from its environment, and our instrumentors; never raises.
 
         Where another distro was chosen, the instrumentors are that one's to load.
         """
+        CodeAnatomyConfigurator.has_run = True
         chosen = environment().get(OTEL_PYTHON_DISTRO, "").strip() == DISTRO_NAME
         if is_switched_off(environment()):
             if chosen:

@@ -30,7 +30,7 @@ RANKS = {
     "environment_variables": 0, "variable_names": 0, "flag_help": 0, "api_environment": 0,
     "obs": 1,
     "instrumentation": 2, "otel": 2,
-    "distro": 3, "configurator": 3, "selection": 3, "workers": 3,
+    "distro": 3, "configurator": 3, "selection": 3, "workers": 3, "frozen_start": 3,
     "cli": 4, "testing": 4,
 }  # fmt: skip
 ONE_LAYER = {0, 3, 4}

@@ -23,6 +23,7 @@ if sys.version_info >= (3, 13):  # before, Python's own reading of entry points 
 CHECK = {
     "codeanatomy_distro", "codeanatomy_distro.distro", "codeanatomy_distro.configurator",
     "codeanatomy_distro.selection", "codeanatomy_distro.environment", "codeanatomy_distro.version",
+    "codeanatomy_distro.frozen_start",
 }  # fmt: skip
 HEAVY = {"datafusion", "hamilton", "pandas", "pyarrow", "numpy", "grpc", "requests", "yaml", "jsonschema"}
 
