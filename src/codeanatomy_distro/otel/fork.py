@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from codeanatomy_distro.otel import thread_end
 from codeanatomy_distro.otel.signals import ENDING
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ class _Forking:
     """What is known between the hooks of one fork; hooks of two forks can't overlap, for both run in one process."""
 
     single_threaded: bool = False
+    by_thread: bool = False
+    ends_with_thread: bool = False
+    """Whether this process is one that a thread has forked, which is then its main thread, or a child of such a one."""
     patience: float = _GRPC_ENDS
     mask: Collection[int] | None = None
 
@@ -59,6 +64,7 @@ def _before(lifecycle: Lifecycle) -> None:
     # A child that gets a signal before Python has made it a child forgets it: pending Python handlers are cleared.
     # It would then live on where the default action would have ended it, and its parent wait for ever.
     _Forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    _Forking.by_thread = threading.current_thread() is not threading.main_thread()
     lifecycle.before_fork()
     if "codeanatomy_distro.otel.otlp_grpc" in sys.modules:
         _Forking.patience = _GRPC_ENDS if _wait_for_grpc(_Forking.patience) else _GRPC_STAYS
@@ -74,7 +80,20 @@ def _in_parent(lifecycle: Lifecycle) -> None:
 
 def _in_child(lifecycle: Lifecycle) -> None:
     lifecycle.after_fork_in_child()
+    _Forking.ends_with_thread |= _Forking.by_thread
+    if _Forking.ends_with_thread:
+        thread_end.at_thread_end(lambda: _leave(lifecycle))
     _unblock()
+
+
+def _leave(lifecycle: Lifecycle) -> None:
+    """Export what is left and leave the process without a thread of ours, so that it ends as it would without us."""
+    thread_end.join_threads()
+    lifecycle.shutdown()
+    lifecycle.before_fork()
+    ours = sum(thread.name.startswith(thread_end.OWN_THREADS) for thread in threading.enumerate())
+    if ours > 1 or not _wait_for_grpc(_GRPC_ENDS):
+        os._exit(0)  # one of them waits for a back end that does not answer
 
 
 def _unblock() -> None:
