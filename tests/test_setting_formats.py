@@ -33,6 +33,11 @@ def test_headers_that_no_request_can_carry_are_left_out(raw: str) -> None:
         headers.parse(f"ok=1,{raw}")
 
 
+def test_spaces_around_a_header_are_no_part_of_it() -> None:
+    """A request with a space in front of a header's value can't be sent, and the error would hold the value."""
+    assert headers.parse("authorization=%20Bearer%20x%20, y = z") == (("authorization", "Bearer x"), ("y", "z"))
+
+
 def test_headers_survive_being_written() -> None:
     """What is written is read as the same headers, also with signs in them that mean something in the list."""
     given_headers = (("authorization", "Basic a=b,c%"), ("x", ""))

@@ -17,7 +17,12 @@ __all__ = ["file", "folders", "headers", "pairs", "patterns", "traceparent", "ur
 _LONGEST_HOST: Final = 253
 
 
-def _pairs(raw: str, *, check: Callable[[str, str], str] = lambda _key, _value: "") -> tuple[tuple[str, str], ...]:
+def _pairs(
+    raw: str,
+    *,
+    read: Callable[[str], str] = unquote,
+    check: Callable[[str, str], str] = lambda _key, _value: "",
+) -> tuple[tuple[str, str], ...]:
     # What is wrong is told by position, not quoted: headers hold secrets.
     good: dict[str, str] = {}
     wrong = ""
@@ -25,7 +30,7 @@ def _pairs(raw: str, *, check: Callable[[str, str], str] = lambda _key, _value: 
         key, equals, value = item.partition("=")
         if not item.strip():
             continue
-        key, value = key.strip(), _text_of(unquote(value.strip()))
+        key, value = key.strip(), _text_of(read(value.strip()))
         fault = "is no key=value" if not equals or not key else check(key, value)
         if fault:
             wrong = wrong or f"pair {position} {fault}"
@@ -47,6 +52,11 @@ def _write_pairs(pairs: tuple[tuple[str, str], ...]) -> str:
 pairs: Kind[tuple[tuple[str, str], ...]] = Kind("pairs", _pairs, _write_pairs, "key=value, several with commas")
 
 
+def _header_value(raw: str) -> str:
+    # What a space around a value means is nothing (RFC 9110, section 5.5), and requests refuses to send one in front.
+    return unquote(raw).strip(" \t")
+
+
 def _header(key: str, value: str) -> str:
     # gRPC and HTTP both refuse the whole request for one bad header, at every export.
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", key):
@@ -55,7 +65,10 @@ def _header(key: str, value: str) -> str:
 
 
 headers: Kind[tuple[tuple[str, str], ...]] = Kind(
-    "headers", lambda raw: _pairs(raw, check=_header), _write_pairs, "name=value, several with commas"
+    "headers",
+    lambda raw: _pairs(raw, read=_header_value, check=_header),
+    _write_pairs,
+    "name=value, several with commas",
 )
 
 

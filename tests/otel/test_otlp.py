@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,12 +24,13 @@ from codeanatomy_distro.otel.config import resolve_otel_config
 from codeanatomy_distro.otel.exporters import create_otlp_exporter, exporter_factories
 from codeanatomy_distro.otel.otlp_exporter import answer_reader
 from codeanatomy_distro.otel.otlp_grpc import create_credentials
-from codeanatomy_distro.otel.otlp_http import retry_after_seconds
-from codeanatomy_distro.otel.outcome import ARRIVED
+from codeanatomy_distro.otel.otlp_http import HttpSender, retry_after_seconds
+from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
 from codeanatomy_distro.testing.otlp_behaviour import Behaviour
 from codeanatomy_distro.testing.receiver import OtlpReceiver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
@@ -74,6 +78,15 @@ def test_a_batch_arrives_with_its_headers_however_it_is_compressed(protocol: Pro
         exporter.shutdown()
         assert [span.name for span in receiver.spans] == ["span 0", "span 1", "span 2"]
         assert receiver.requests[0].headers["x-tenant"] == "alpha"
+
+
+def test_a_header_of_bytes_arrives(protocol: Protocol) -> None:
+    """A name that ends in ``-bin`` stands for bytes, and gRPC takes nothing else for it: each export would fail."""
+    with OtlpReceiver() as receiver:
+        exporter = exporter_to(receiver.endpoint(protocol), protocol, OTEL_EXPORTER_OTLP_HEADERS="x-tenant-bin=alpha")
+        assert exporter.export(spans(), 10) == ARRIVED
+        exporter.shutdown()
+        assert receiver.requests[0].headers["x-tenant-bin"] == "alpha"
 
 
 def test_credentials_in_the_endpoint_are_no_part_of_the_host(protocol: Protocol) -> None:
@@ -158,6 +171,58 @@ def test_a_connection_that_the_receiver_has_closed_is_made_anew(protocol: Protoc
         assert len(receiver.spans) == 2
 
 
+ANSWERS = {
+    "cut off": b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nContent-Length: 100\r\n\r\nhalf",
+    "with a broken chunk": b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhalf",
+    "that can't be unpacked": (
+        b"HTTP/1.1 %d X\r\nRetry-After: 7\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf"
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_the_status_counts_of_an_answer_whose_body_cannot_be_read(answer: bytes) -> None:
+    """What the receiver has taken is not counted as lost, and what it refused for now is sent again."""
+    assert outcome_of([answer % 200]) == ARRIVED
+    refused = outcome_of([answer % 503])
+    assert (refused.arrived, refused.retryable, refused.retry_after) == (False, True, 7)
+
+
+def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    """Its body costs neither memory nor more time than the attempt may take; the batch has arrived."""
+    begin = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"
+    assert outcome_of(chain([begin], repeat(bytes(1 << 20)))) == ARRIVED
+    assert outcome_of(chain([begin], every(0.05, b" ")), timeout=0.3) == ARRIVED
+
+
+def outcome_of(answer: Iterable[bytes], timeout: float = 10) -> Outcome:
+    """Return what an attempt comes to that is answered with these bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):  # it hangs up when it has heard enough
+                received = b""
+                while not received.endswith(b"\r\n\r\nbatch"):
+                    received += connection.recv(1 << 16)
+                for piece in answer:
+                    connection.sendall(piece)
+
+        serving = pool.submit(serve)
+        sender = HttpSender("traces", f"http://127.0.0.1:{server.getsockname()[1]}/v1/traces")
+        outcome = sender.send(b"batch", timeout)
+        sender.close()
+        serving.result()
+        return outcome
+
+
+def every(seconds: float, piece: bytes) -> Iterator[bytes]:
+    """Yield `piece` again and again, with a pause before each."""
+    while True:
+        time.sleep(seconds)
+        yield piece
+
+
 def test_the_programs_debug_log_holds_nothing_of_our_connections(
     protocol: Protocol, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -208,6 +273,19 @@ def test_a_certificate_that_is_not_there_makes_no_exporter(tmp_path: Path) -> No
     """A wrong path raises, and the error names the file."""
     with pytest.raises(OSError, match="absent"):
         create_credentials(str(tmp_path / "absent.pem"), None, None)
+
+
+def test_the_query_of_an_endpoint_stays_behind_its_path() -> None:
+    """A back end that is told who sends by its query is found, and the query, a secret perhaps, is told nobody else."""
+    with OtlpReceiver() as receiver:
+        exporter = exporter_to(f"{receiver.http_endpoint}/?key=hunter2#top", "http/protobuf")
+        assert exporter.export(spans(), 10) == ARRIVED
+        exporter.shutdown()
+    config = resolve_otel_config(
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://host/otlp?key=hunter2"}
+    )
+    (factory,) = exporter_factories(config, "traces", [])
+    assert factory.destination == "http://host/otlp/v1/traces"
 
 
 def test_destinations_are_those_of_the_settings() -> None:

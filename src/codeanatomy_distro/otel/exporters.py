@@ -117,7 +117,9 @@ def _load(entry: Any) -> Exporter:  # noqa: ANN401 - an entry point
 def _otlp_factory(config: OtelConfig, signal: str, protocol: str | None) -> ExporterFactory:
     chosen = protocol or _protocol(config, signal)
     create = partial(create_otlp_exporter, config, signal, chosen)
-    return ExporterFactory(create, _endpoint(config, signal, chosen), partial(_warm, signal, chosen))
+    # A query may hold a key, and says nothing of where it goes.
+    destination = _endpoint(config, signal, chosen).partition("?")[0]
+    return ExporterFactory(create, destination, partial(_warm, signal, chosen))
 
 
 def _warm(signal: str, protocol: str) -> None:
@@ -172,7 +174,10 @@ def _endpoint(config: OtelConfig, signal: str, protocol: str) -> str:
     if own is not None:
         return own
     base = config[settings.OTLP_ENDPOINT] or _DEFAULT_ENDPOINT[protocol]
-    return base if protocol == "grpc" else f"{base.rstrip('/')}/{_HTTP_PATH[signal]}"
+    if protocol == "grpc":
+        return base
+    address, mark, query = base.partition("#")[0].partition("?")
+    return f"{address.rstrip('/')}/{_HTTP_PATH[signal]}{mark}{query}"
 
 
 def _insecure(config: OtelConfig, signal: str, endpoint: str) -> bool:

@@ -79,7 +79,7 @@ class GrpcSender:
         compression: str = "none",
     ) -> None:
         self._read_answer = answer_reader(signal)
-        self._metadata = tuple((key.lower(), value) for key, value in headers)
+        self._metadata = tuple(_metadatum(key.lower(), value) for key, value in headers)
         target = _target(endpoint)
         compressed = _COMPRESSIONS[compression]
         self._channel: Any = (
@@ -104,6 +104,11 @@ class GrpcSender:
     def close(self) -> None:
         """Close the channel; cancels an attempt that is under way."""
         self._channel.close()
+
+
+def _metadatum(key: str, value: str) -> tuple[str, str | bytes]:
+    # gRPC takes bytes, and nothing else, for keys of this kind.
+    return key, value.encode() if key.endswith("-bin") else value
 
 
 def _target(endpoint: str) -> str:

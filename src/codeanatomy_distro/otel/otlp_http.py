@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpSender", "retry_after_seconds"]
 
+_logger = logging.getLogger("codeanatomy_distro.export")
 _OK: Final = range(200, 300)
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})  # OTLP specification, *Retryable Response Codes*
+_LONGEST_ANSWER: Final = 1 << 16  # bytes: what OTLP has to say takes a few hundred
 _COMPRESSIONS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 
 
@@ -71,33 +73,57 @@ class HttpSender:
     def send(self, body: bytes, timeout: float, /) -> Outcome:
         """Try once to deliver an encoded request, for at most `timeout` seconds."""
         data = body if self._compress is None else self._compress(body)
+        end = time.monotonic() + timeout
         try:
-            answer = self._post(data, timeout)
+            with self._post(data, end) as answer:
+                return self._outcome(answer, _content(answer, end))
         except requests.RequestException as error:
             # A connection that failed may be back; whatever else requests raises is about the request itself.
             retryable = isinstance(error, (requests.ConnectionError, requests.Timeout))
             return Outcome(arrived=False, retryable=retryable, reason=_first_cause(error))
+
+    def _outcome(self, answer: requests.Response, content: bytes) -> Outcome:
         if answer.status_code in _OK:
-            return self._read_answer(answer.content)
+            return self._read_answer(content)
         retryable = answer.status_code in _RETRYABLE
         retry_after = retry_after_seconds(answer.headers.get("Retry-After")) if retryable else None
         reason = f"HTTP {answer.status_code} {answer.reason or ''}".rstrip()
         return Outcome(arrived=False, retryable=retryable, retry_after=retry_after, reason=reason)
 
-    def _post(self, data: bytes, timeout: float) -> requests.Response:
-        end = time.monotonic() + timeout
+    def _post(self, data: bytes, end: float) -> requests.Response:
         try:
-            return self._session.post(self._url, data=data, timeout=timeout, allow_redirects=False)
+            return self._request(data, end - time.monotonic())
         except requests.ConnectionError as error:
             # A receiver may have closed a connection that was kept for reuse; another is made at once.
             left = end - time.monotonic()
             if left <= 0 or isinstance(error, requests.Timeout):
                 raise
-            return self._session.post(self._url, data=data, timeout=left, allow_redirects=False)
+            return self._request(data, left)
+
+    def _request(self, data: bytes, timeout: float) -> requests.Response:
+        # The body of the answer is read apart: requests would read one of any size, for any time.
+        return self._session.post(self._url, data=data, timeout=timeout, allow_redirects=False, stream=True)
 
     def close(self) -> None:
         """Close the session's idle connections."""
         self._session.close()
+
+
+def _content(answer: requests.Response, end: float) -> bytes:
+    """Return the body of `answer`; nothing where it is cut off, can't be decoded, is too long or not there in time.
+
+    The status, which is known by then, says whether the batch has arrived.
+    """
+    content = bytearray()
+    try:
+        for piece in answer.iter_content(1):  # byte by byte: a longer piece is waited for until it is complete
+            content += piece
+            if len(content) > _LONGEST_ANSWER or time.monotonic() > end:
+                return b""
+    except requests.RequestException as error:
+        _logger.debug("an answer breaks off: %s", error)
+        return b""
+    return bytes(content)
 
 
 def retry_after_seconds(value: str | None) -> float | None:

@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take one export request."""
-        signal = _PATHS.get(self.path)
+        signal = _PATHS.get(self.path.partition("?")[0])
         if signal is None:
             self.send_error(404, explain="OTLP paths are " + ", ".join(_PATHS))
             return
