@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,6 +216,26 @@ def test_the_pause_that_a_receiver_asks_for_is_kept() -> None:
     assert second - first >= 0.4
 
 
+def test_a_receiver_that_asks_for_no_pause_is_not_asked_again_without_one() -> None:
+    """``Retry-After: 0`` makes no loop without a rest, which would cost the program a core."""
+    exporter = Recording(lambda attempt: PASSING._replace(retry_after=0.0) if attempt <= 3 else ARRIVED)
+    queue = queue_to(exporter)
+    queue.put(1)
+    assert leave(queue)
+    assert all(later - earlier >= 0.1 for earlier, later in pairwise(exporter.attempts))
+
+
+def test_a_pause_that_makes_no_sense_does_not_end_the_export() -> None:
+    """A receiver whose clock is wrong may ask for years; it is asked again after ten minutes."""
+    exporter = Recording(lambda _: PASSING._replace(retry_after=1e12))
+    queue = queue_to(exporter, timeout=0.1)
+    queue.put(1)
+    assert queue.flush(5)
+    assert queue._delivery._wait() == 600  # pyright: ignore[reportPrivateUsage] - nobody waits that long to see it
+    assert leave(queue)
+    assert queue.refused == 1
+
+
 def test_leaving_is_bounded_and_what_is_left_is_counted() -> None:
     """With a receiver that is always busy, leaving takes the deadline, and every item is in the count."""
     exporter = Recording(lambda _: PASSING)
@@ -317,6 +339,18 @@ def test_a_forked_child_begins_with_nothing_of_its_parents() -> None:
     queue.put(3)
     assert leave(queue)
     assert exporter.taken == [3]
+
+
+def test_a_loss_is_told_in_one_line_whatever_the_receiver_says(caplog: pytest.LogCaptureFixture) -> None:
+    """Its words come into the program's log: no line break, no sign that a terminal obeys, and not without end."""
+    caplog.set_level(logging.WARNING, "codeanatomy_distro.export")
+    exporter = Recording(lambda _: FINAL._replace(reason="no\n\x1b[31m" + "!" * 5000))
+    queue = queue_to(exporter)
+    queue.put(1)
+    assert leave(queue)
+    (record,) = caplog.records
+    assert "no  [31m!!!" in record.getMessage()
+    assert len(record.getMessage()) < 500
 
 
 def test_losses_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

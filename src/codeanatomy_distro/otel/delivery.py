@@ -24,7 +24,9 @@ _FIRST_WAIT: Final = 0.2  # seconds between the first attempts; it doubles up to
 _SHORTEST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_WAIT_LEAVING: Final = 0.25
+_LONGEST_PAUSE: Final = 600.0  # that a receiver may ask for: a clock that is wrong must not end the export for good
 _BETWEEN_REPORTS: Final = 60.0
+_LONGEST_REASON: Final = 300
 # Spreads the retries of many processes. It is our own: a program that seeds the shared one must draw from it what it
 # would draw without us.
 _RANDOM: Final = random.Random()  # noqa: S311 - it hides nothing
@@ -153,7 +155,8 @@ class Delivery:
     def _wait(self) -> float:
         """Return how long to wait after the last failed attempt, in seconds."""
         if self._retry_after is not None:
-            return self._retry_after
+            # A receiver that asks for no pause at all must not be asked again without one.
+            return min(max(self._retry_after, _FIRST_WAIT * self._spread), _LONGEST_PAUSE)
         if not self._attempts:
             return 0.0
         longest = _LONGEST_WAIT_LEAVING if self._thread.stopping else _LONGEST_WAIT
@@ -230,6 +233,12 @@ class LossReport:
         self._last, self._told = now, lost
         causes = [
             f"{overflowed} did not fit the queue" if overflowed else "",
-            f"{refused} could not be delivered to {self._destination} ({reason})" if refused else "",
+            f"{refused} could not be delivered to {self._destination} ({_in_one_line(reason)})" if refused else "",
         ]
         _logger.warning("%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))
+
+
+def _in_one_line(reason: str) -> str:
+    """Return what may be a receiver's own words, of any length and with any characters, as a log can take it."""
+    words = "".join(character if character.isprintable() else " " for character in reason)
+    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]}…"
