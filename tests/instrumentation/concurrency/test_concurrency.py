@@ -34,6 +34,8 @@ OURS = (
     (multiprocessing.pool.Pool, "map"),
     (multiprocessing.pool.Pool, "imap"),
     (subprocess.Popen, "__init__"),
+    (os, "putenv"),
+    (os, "unsetenv"),
 )
 USERS: ContextVar[str] = ContextVar("of the program", default="unset")
 
@@ -135,6 +137,27 @@ def test_a_child_program_finds_its_place_in_its_environment(span: SpanContext) -
     assert carried() == [expected, expected, "run-9"]
     assert carried(env=plain) == [None] * 3
     assert carried(env={**plain, settings.RUN_ID.name: "run-9"}) == [expected, expected, "run-9"]
+
+
+def test_a_child_program_finds_what_was_set_past_the_environment_mapping(
+    span: SpanContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`os.putenv` and `os.unsetenv` change what a child inherits and leave `os.environ` alone; a later word wins."""
+    for name in ("GONE", "AGAIN"):
+        monkeypatch.setenv(name, "1")
+    os.putenv("PUT", "1")
+    os.putenv(b"BYTES", b"\xff")
+    for name in ("GONE", "AGAIN"):
+        os.unsetenv(name)
+    os.environ["AGAIN"] = "2"
+    try:
+        names = ("PUT", "BYTES", "GONE", "AGAIN")
+        code = f"import json, os; print(json.dumps({{name: os.environ.get(name) for name in {names}}}))"
+        printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+        assert json.loads(printed) == {"PUT": "1", "BYTES": "\udcff", "GONE": None, "AGAIN": "2"}
+    finally:
+        os.unsetenv("PUT")
+        os.unsetenv("BYTES")
 
 
 def test_a_task_of_a_process_runs_at_the_place_it_brings() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro import settings
@@ -19,9 +20,26 @@ from codeanatomy_distro.obs.worker_context import capture
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["carry_to_child"]
+__all__ = ["carry_to_child", "follow_environment"]
 
 _FIELDS: Final = ("TRACEPARENT", "TRACESTATE", settings.ROOT_CONTEXT.name, settings.RUN_ID.name)
+
+
+# What was set (or unset: None) since, by `os.environ` or past it. A child that is given no environment has it too, but
+# no mapping tells of it.
+_changes: Final[dict[str, str | None]] = {}
+
+
+def follow_environment(original: Callable[..., None]) -> Callable[..., None]:
+    """Return a replacement of `os.putenv` or `os.unsetenv` after which `carry_to_child` knows what it did."""
+    _changes.clear()  # what was replaced before has missed some
+
+    @functools.wraps(original)
+    def change(name: Any, /, *value: Any) -> None:  # noqa: ANN401 - as the original
+        original(name, *value)
+        _changes[os.fsdecode(name)] = os.fsdecode(value[0]) if value else None
+
+    return change
 
 
 def carry_to_child(original: Callable[..., None]) -> Callable[..., None]:
@@ -56,4 +74,10 @@ def _environment(given: Mapping[str, str] | None) -> dict[str, str] | None:
     if carrier is None or (given is not None and settings.RUN_ID.name not in given):
         return None
     fields = {name: value for name, value in zip(_FIELDS, carrier, strict=True) if value}
-    return {**(environment() if given is None else given), **fields}
+    return {**(_inherited() if given is None else given), **fields}
+
+
+def _inherited() -> dict[str, str]:
+    """Return the environment of a child that is given none."""
+    whole = {**environment(), **_changes}
+    return {name: value for name, value in whole.items() if value is not None}

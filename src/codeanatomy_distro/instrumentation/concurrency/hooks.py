@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,10 @@ def _pool(module: Any) -> Iterable[Target]:  # noqa: ANN401 - a module
     return [Target(module.Pool, name, plain=tasks.carry_with_pool_task) for name in names]
 
 
+def _environment(module: Any) -> Iterable[Target]:  # noqa: ANN401 - a module
+    return [Target(module, name, plain=child_environment.follow_environment) for name in ("putenv", "unsetenv")]
+
+
 def _popen(module: Any) -> Iterable[Target]:  # noqa: ANN401 - a module
     return [Target(module.Popen, "__init__", plain=child_environment.carry_to_child)]
 
@@ -60,7 +65,7 @@ class _Installed:
 def install() -> None:
     """Wrap what is imported, and the rest when it will be."""
     _Installed.active = True
-    _Installed.patches.apply(_thread(threading))
+    _Installed.patches.apply([*_thread(threading), *_environment(os)])
     if _Installed.hooked:
         _patch_imported()
         return
