@@ -42,6 +42,45 @@ def test_parent_and_child_each_export_their_own(run_alone: Callable[..., Any]) -
     assert (ended.stdout, ended.stderr, ended.code) == ("child [2]\nparent [1, 3]\n", "", 0)
 
 
+def test_workers_do_not_each_wait_for_a_back_end_that_is_down(run_alone: Callable[..., Any]) -> None:
+    """A forked worker has half the time of the one before it, which delivered nothing; all of it once one delivers.
+
+    The process that was there first keeps its whole deadline.
+    """
+    ended = run_alone("""
+        import os, sys
+        from codeanatomy_distro.otel.batching import BatchLimits, BatchQueue
+        from codeanatomy_distro.otel.delivery import ExporterFactory
+        from codeanatomy_distro.otel.lifecycle import Lifecycle
+        from codeanatomy_distro.otel.outcome import ARRIVED, Outcome
+        class Exporter:
+            cancels = False
+            first = True
+            def export(self, batch, timeout):
+                if self.first:
+                    self.first = False
+                    os.write(1, f"{timeout}\\n".encode())
+                return ARRIVED if batch == ["up"] else Outcome(arrived=False, retryable=True)
+            def shutdown(self):
+                pass
+        queue = BatchQueue("items", ExporterFactory(Exporter), BatchLimits(delay=60))
+        lifecycle = Lifecycle([queue], deadline=1.6)
+        lifecycle.install()
+        for item in ("down", "down", "down", "up", "down"):
+            child = os.fork()
+            if not child:
+                queue.put(item)
+                sys.exit()
+            os.waitpid(child, 0)
+        queue.put("down")
+    """)
+    first, second, third, delivering, after, parents = map(float, ended.stdout.split())
+    assert ended.code == 0
+    assert first > 0.8 >= second > 0.4 >= third > 0.2 >= delivering
+    assert after > 0.8
+    assert parents > 0.8
+
+
 def test_a_lifecycle_that_is_gone_takes_no_part(run_alone: Callable[..., Any]) -> None:
     """Fork hooks stay for ever, but keep nothing alive and do nothing for what has ended."""
     ended = run_alone("""

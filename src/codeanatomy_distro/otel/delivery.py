@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from codeanatomy_distro.otel.outcome import Outcome
+from codeanatomy_distro.otel.patience import Patience
 from codeanatomy_distro.setting_kinds import without_credentials
 
 if TYPE_CHECKING:
@@ -88,10 +89,13 @@ class Delivery:
         self._thread = thread
         self._timeout = timeout
         self._warm = False
+        self._patience = Patience()
         self.reset()
 
     def reset(self) -> None:
         """Begin anew in a forked child: what the parent holds of a connection is not the child's to use or to end."""
+        self._patience.become_worker()
+        self._leaves = False
         self._exporter: Exporter | None = None
         self._batch: object = None
         self._batch_ends = 0.0
@@ -121,8 +125,11 @@ class Delivery:
 
     def _send(self, batch: object, count: int) -> int | None:
         while True:
+            self._shorten_deadline()
             left = self._time_left()
             if left <= 0:
+                if self.failing and self._thread.stopping:
+                    self._patience.waited_in_vain()
                 self.reason = self.reason or "there was no time left"
                 return count
             wait = self._failed_at + self._wait() - time.monotonic()
@@ -139,6 +146,8 @@ class Delivery:
                     continue  # the exit may have come meanwhile
             outcome = self._attempt(batch, max(0.001, self._time_left()))
             self._retry_after = outcome.retry_after
+            if outcome.arrived:
+                self._patience.delivered()
             if outcome.arrived or not outcome.retryable:
                 self._attempts = 0
                 self.reason = outcome.reason or self.reason
@@ -148,6 +157,13 @@ class Delivery:
             self._failed_at = time.monotonic()
             self._spread = _RANDOM.uniform(0.8, 1.2)
             _logger.debug("an export failed and is tried again: %s", outcome.reason)
+
+    def _shorten_deadline(self) -> None:
+        """Leave sooner, where others of the program have waited in vain for the same back end."""
+        deadline = self._thread.deadline
+        if deadline is not None and not self._leaves:
+            self._leaves, now = True, time.monotonic()
+            self._thread.deadline = now + self._patience.of(deadline - now)
 
     def _time_left(self) -> float:
         return min(self._batch_ends - time.monotonic(), self._thread.time_left)
@@ -191,6 +207,7 @@ class Delivery:
         """Import what an exporter needs, once: a child that is about to be forked has it then, and so have all
         after it.
         """
+        self._patience.share()
         if self._warm or self.connecting:
             return
         self._warm = self.connecting = True
