@@ -353,6 +353,34 @@ def test_a_loss_is_told_in_one_line_whatever_the_receiver_says(caplog: pytest.Lo
     assert len(record.getMessage()) < 500
 
 
+class Raising(logging.Handler):
+    """A handler that does not keep its faults to itself, as logging's own do."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Fail."""
+        message = "the disk is full"
+        raise OSError(message)
+
+
+def test_a_handler_of_the_program_that_raises_does_not_end_the_export() -> None:
+    """Neither the word about a failed attempt nor that about a loss costs what comes after it."""
+    logger, handler = logging.getLogger("codeanatomy_distro.export"), Raising()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        exporter = Recording(lambda attempt: {1: PASSING, 2: FINAL}.get(attempt, ARRIVED))
+        queue = queue_to(exporter)
+        queue.put(1)
+        assert queue.flush(5)
+        queue.put(2)
+        assert leave(queue)
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+    assert (queue.refused, exporter.taken) == (1, [2])
+
+
 def test_losses_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """Two losses close together make one warning, with the count, the place and the reason."""
     queue = queue_to(Recording(lambda _: FINAL), batch_size=1)

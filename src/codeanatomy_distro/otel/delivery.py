@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from codeanatomy_distro.otel.outcome import Outcome
@@ -156,7 +157,7 @@ class Delivery:
             self._attempts += 1
             self._failed_at = time.monotonic()
             self._spread = _RANDOM.uniform(0.8, 1.2)
-            _logger.debug("an export failed and is tried again: %s", outcome.reason)
+            _say(logging.DEBUG, "an export failed and is tried again: %s", outcome.reason)
 
     def _shorten_deadline(self) -> None:
         """Leave sooner, where others of the program have waited in vain for the same back end."""
@@ -252,7 +253,13 @@ class LossReport:
             f"{overflowed} did not fit the queue" if overflowed else "",
             f"{refused} could not be delivered to {self._destination} ({_in_one_line(reason)})" if refused else "",
         ]
-        _logger.warning("%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))
+        _say(logging.WARNING, "%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))
+
+
+def _say(level: int, message: str, *args: object) -> None:
+    # A handler of the program's that raises must not end the thread that exports. What is lost is told at exit as well.
+    with suppress(Exception):
+        _logger.log(level, message, *args)
 
 
 def _in_one_line(reason: str) -> str:
