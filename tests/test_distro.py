@@ -90,7 +90,7 @@ def test_what_is_hidden_from_the_command_comes_back(environment: dict[str, str],
 class _Entry:
     """An entry point of an instrumentor that notes what it was called with."""
 
-    def __init__(self, name: str, error: Exception | None = None) -> None:
+    def __init__(self, name: str, error: BaseException | None = None) -> None:
         self.name = name
         self.error = error
         self.loaded = 0
@@ -124,12 +124,15 @@ def test_a_profile_loads_system_metrics(environment: dict[str, str]) -> None:
     assert entry.loaded == 1
 
 
-def test_an_instrumentor_that_fails_is_told_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """A failure of one instrumentor is one warning, after which the next is loaded."""
+@pytest.mark.parametrize("error", [RuntimeError("no"), SystemExit("no")], ids=["RuntimeError", "SystemExit"])
+def test_an_instrumentor_that_fails_is_told_and_stops_no_other(
+    caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    """A failure of one instrumentor is one warning, after which the next is loaded; it can't end the program either."""
     distro = CodeAnatomyDistro()
-    distro.load_instrumentor(_Entry("broken", RuntimeError("no")))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    distro.load_instrumentor(_Entry("broken", error))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert [record.getMessage() for record in caplog.records] == [
-        "instrumentor 'broken' failed and is left out: RuntimeError: no"
+        f"instrumentor 'broken' failed and is left out: {type(error).__name__}: no"
     ]
 
 

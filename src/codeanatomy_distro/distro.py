@@ -58,7 +58,7 @@ class CodeAnatomyDistro(BaseDistro):
             super().load_instrumentor(entry_point, **kwargs)
         except (DependencyConflictError, ModuleNotFoundError):
             raise  # the library it is for is not there; the caller knows both and skips it without a word
-        except Exception as error:  # noqa: BLE001 - any instrumentor; upstream would drop all that come after it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - any instrumentor; upstream would drop all that come after it
             _logger.warning(
                 "instrumentor %r failed and is left out: %s: %s", entry_point.name, type(error).__name__, error
             )

@@ -72,6 +72,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     conflict = DependencyConflictError(DependencyConflict("theirs >= 1"))
     entries = [
         Instrumentor("fails", found, RuntimeError("boom")),
+        Instrumentor("exits", found, SystemExit(9)),
         Instrumentor("conflicts", found, conflict),
         Instrumentor("missing", found, ModuleNotFoundError("theirs")),
         Instrumentor("done_before", found),
@@ -114,9 +115,10 @@ def test_all_when_asked(config: Make, asked: list[str], caplog: pytest.LogCaptur
     """With auto-instrumentation all are loaded; one that fails is told once, one without its library not at all."""
     with caplog.at_level(logging.INFO):
         load_instrumentors(config(CODEANATOMY_OTEL_AUTO_INSTRUMENTATION="true"))
-    assert asked == ["fails", "conflicts", "missing", "datafusion", "hamilton"]
+    assert asked == ["fails", "exits", "conflicts", "missing", "datafusion", "hamilton"]
     assert [record.getMessage() for record in caplog.records] == [
-        "instrumentor 'fails' failed and is left out: RuntimeError: boom"
+        "instrumentor 'fails' failed and is left out: RuntimeError: boom",
+        "instrumentor 'exits' failed and is left out: SystemExit: 9",
     ]
 
 

@@ -75,6 +75,6 @@ def _load(entry: EntryPoint) -> None:
             instrumentor.instrument(raise_exception_on_conflict=True)
     except (DependencyConflictError, ModuleNotFoundError) as missing:
         _logger.debug("instrumentor %r is left out: %s", entry.name, missing)
-    except Exception as error:  # noqa: BLE001 - any instrumentor; the others must load
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any instrumentor; the others must load
         text = to_text(error)
         _logger.warning("instrumentor %r failed and is left out: %s: %s", entry.name, type(error).__name__, text)
