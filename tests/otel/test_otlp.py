@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +14,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -195,21 +197,47 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     assert outcome_of(chain([begin], every(0.05, b" ")), timeout=0.3) == ARRIVED
 
 
-def outcome_of(answer: Iterable[bytes], timeout: float = 10) -> Outcome:
-    """Return what an attempt comes to that is answered with these bytes."""
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_authorities_of_the_settings_win_over_those_of_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """A receiver whose certificate is of the authority that the settings name is trusted, and is told who asks.
+
+    The program's own requests may know other authorities, by a variable of the environment.
+    """
+    named, other = trustme.CA(), trustme.CA()
+    files = {name: str(tmp_path / f"{name}.pem") for name in ("named", "other", "client")}
+    named.cert_pem.write_to_path(files["named"])
+    other.cert_pem.write_to_path(files["other"])
+    named.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(files["client"])
+    monkeypatch.setenv(variable, files["other"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    named.issue_cert("127.0.0.1").configure_cert(context)
+    named.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+    assert outcome_of(answer, tls=context, certificate=files["named"], client=files["client"]) == ARRIVED
+
+
+def outcome_of(
+    answer: Iterable[bytes], timeout: float = 10, tls: ssl.SSLContext | None = None, **options: Any
+) -> Outcome:
+    """Return what an attempt comes to that is answered with these bytes; over `tls`, if it is given."""
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
 
         def serve() -> None:
-            connection, _ = server.accept()
-            with connection, suppress(OSError):  # it hangs up when it has heard enough
-                received = b""
-                while not received.endswith(b"\r\n\r\nbatch"):
-                    received += connection.recv(1 << 16)
-                for piece in answer:
-                    connection.sendall(piece)
+            with suppress(OSError):  # it hangs up when it has heard enough
+                plain, _ = server.accept()
+                with plain if tls is None else tls.wrap_socket(plain, server_side=True) as connection:
+                    received = b""
+                    while not received.endswith(b"\r\n\r\nbatch"):
+                        received += connection.recv(1 << 16)
+                    for piece in answer:
+                        connection.sendall(piece)
 
         serving = pool.submit(serve)
-        sender = HttpSender("traces", f"http://127.0.0.1:{server.getsockname()[1]}/v1/traces")
+        scheme = "http" if tls is None else "https"
+        sender = HttpSender("traces", f"{scheme}://127.0.0.1:{server.getsockname()[1]}/v1/traces", **options)
         outcome = sender.send(b"batch", timeout)
         sender.close()
         serving.result()

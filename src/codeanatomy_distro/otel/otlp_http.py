@@ -63,8 +63,7 @@ class HttpSender:
         if self._compress is not None:
             self._session.headers["Content-Encoding"] = compression
         self._session.headers.update(dict(headers))
-        if certificate:
-            self._session.verify = certificate
+        self._authorities = certificate
         self._session.cert = client
         pool_log = logging.getLogger("urllib3.connectionpool")
         if not any(isinstance(known, _OfTheProgramOnly) for known in pool_log.filters):
@@ -101,8 +100,16 @@ class HttpSender:
             return self._request(data, left)
 
     def _request(self, data: bytes, timeout: float) -> requests.Response:
+        # The authorities go with the request: where the session has them, a REQUESTS_CA_BUNDLE of the environment wins.
         # The body of the answer is read apart: requests would read one of any size, for any time.
-        return self._session.post(self._url, data=data, timeout=timeout, allow_redirects=False, stream=True)
+        return self._session.post(
+            self._url,
+            data=data,
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+            verify=self._authorities,
+        )
 
     def close(self) -> None:
         """Close the session's idle connections."""
