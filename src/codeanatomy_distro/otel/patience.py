@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Patience"]
 
-_SHORTEST: Final = 0.02  # seconds, in which a back end that is there and quick is found again
+_SHORTEST: Final = 0.1  # seconds, in which a back end that is there again is found, over a new connection
 _MOST: Final = 30
 
 
