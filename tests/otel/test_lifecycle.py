@@ -149,3 +149,26 @@ def test_no_time_at_all_is_no_error(seconds: float, capsys: pytest.CaptureFixtur
     """A deadline of nought leaves at once and counts what is lost."""
     Lifecycle(queues(Answering(lambda: PASSING)), deadline=seconds).shutdown()
     assert "1 kind0 to place-0" in capsys.readouterr().err
+
+
+def test_who_leaves_while_another_thread_does_waits_for_it() -> None:
+    """A second shutdown, such as that of the process's exit, does not return before the first is over."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def answer() -> Outcome:
+        begun.set()
+        go_on.wait()
+        return ARRIVED
+
+    exporter = Answering(answer)
+    lifecycle = Lifecycle(queues(exporter), deadline=60)
+    first, second = threading.Thread(target=lifecycle.shutdown), threading.Thread(target=lifecycle.shutdown)
+    first.start()
+    begun.wait()
+    second.start()
+    second.join(0.1)
+    assert second.is_alive()
+    go_on.set()
+    second.join()
+    assert exporter.taken == [0]
+    first.join()

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SET_UP = """
-lifecycle = Lifecycle([], deadline=1)
+lifecycle = Lifecycle(parts, deadline=1)
 lifecycle.before_exit(lambda number: print("exports", number, flush=True))
 lifecycle.install()
 """
 IMPORTS = """
 import ctypes, os, signal, sys, threading, time
 from codeanatomy_distro.otel.lifecycle import Lifecycle
+parts = []
 """
 KILL = """
 os.kill(os.getpid(), signal.SIGTERM)
@@ -157,3 +158,86 @@ def test_a_signal_amid_the_last_export_neither_stops_nor_repeats_it(run_with: Ca
     *exports, last = ended.stdout.splitlines()
     assert len(exports) > 20
     assert (exports, last) == (["exports"] * len(exports), f"{len(exports)} 0")
+
+
+def test_a_signal_amid_a_measurement_leaves_the_metrics_to_be_exported(run_with: Callable[..., Any]) -> None:
+    """A measurement that the signal interrupts holds a lock of the meter's; what was measured before arrives all the
+    same, long before the deadline.
+    """
+    ended = run_with(
+        before="""
+        from opentelemetry.sdk.metrics import Counter, MeterProvider, SimpleFixedSizeExemplarReservoir
+        from opentelemetry.sdk.metrics.view import View
+        from codeanatomy_distro.otel.delivery import ExporterFactory
+        from codeanatomy_distro.otel.metric_reader import ExportingMetricReader
+        from codeanatomy_distro.otel.outcome import ARRIVED
+
+        class Printing:
+            cancels = False
+            def export(self, batch, timeout):
+                for metric in batch.resource_metrics[0].scope_metrics[0].metrics:
+                    print(metric.name, metric.data.data_points[0].value, flush=True)
+                return ARRIVED
+            def shutdown(self): pass
+
+        def kill(aggregation):
+            if measuring:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return SimpleFixedSizeExemplarReservoir
+
+        measuring = False
+        reader = ExportingMetricReader(ExporterFactory(Printing), interval=60, temporality={}, aggregation={})
+        views = [View(instrument_name="killed", exemplar_reservoir_factory=kill)]
+        provider = MeterProvider([reader], views=views, shutdown_on_exit=False)
+        reader.attach(provider)
+        parts = [reader]
+        """,
+        after="""
+        lifecycle._deadline = 30
+        signal.alarm(20)
+        meter = provider.get_meter("test")
+        before, killed = meter.create_counter("before"), meter.create_counter("killed")
+        before.add(1)
+        measuring = True
+        killed.add(1)
+        time.sleep(30)
+        """,
+    )
+    assert "before 1" in ended.stdout.splitlines()
+    assert (ended.code, ended.stderr) == (-15, "")
+
+
+def test_a_signal_amid_the_start_of_a_thread_leaves_the_item_to_be_exported(run_with: Callable[..., Any]) -> None:
+    """The first item starts the thread that exports it; where a signal comes in the midst of that, it arrives too."""
+    ended = run_with(
+        before="""
+        from codeanatomy_distro.otel.batching import BatchLimits, BatchQueue
+        from codeanatomy_distro.otel.delivery import ExporterFactory
+        from codeanatomy_distro.otel.outcome import ARRIVED
+
+        class Printing:
+            cancels = False
+            def export(self, batch, timeout):
+                print(batch, flush=True)
+                return ARRIVED
+            def shutdown(self): pass
+
+        class Thread(threading.Thread):
+            def start(self):
+                if self.name == "codeanatomy-items":
+                    os.kill(os.getpid(), signal.SIGTERM)
+                super().start()
+
+        threading.Thread = Thread
+        queue = BatchQueue("items", ExporterFactory(Printing), BatchLimits())
+        parts = [queue]
+        """,
+        after="""
+        lifecycle._deadline = 30
+        signal.alarm(20)
+        queue.put(1)
+        time.sleep(30)
+        """,
+    )
+    assert "[1]" in ended.stdout.splitlines()
+    assert (ended.code, ended.stderr) == (-15, "")

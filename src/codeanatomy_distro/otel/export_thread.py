@@ -71,6 +71,7 @@ class ExportThread:
         self._told_to_stop = False
         self._stopped = False
         self.running = False
+        self.held_up = False  # whether a start is under way, perhaps below a signal's handler
         self.deadline: float | None = None
 
     @property
@@ -87,15 +88,18 @@ class ExportThread:
         """Have the thread running; return False where the interpreter, about to end, starts no more threads."""
         if self.running or self._parking:
             return True
+        self.held_up = True
         with self._starting:
-            if not self.running:
-                self.running = True
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                try:
+            try:
+                if not self.running:
+                    self.running = True
+                    self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                     self._thread.start()
-                except RuntimeError:
-                    self._thread, self.running = None, False
-                    return False
+            except RuntimeError:
+                self._thread, self.running = None, False
+                return False
+            finally:
+                self.held_up = False
         return True
 
     def wake(self) -> None:
@@ -128,14 +132,20 @@ class ExportThread:
         """
         if self._stopped:
             return True
-        if not self.start():
+        end = time.monotonic() + timeout
+        if not self._starting.acquire(timeout=max(0.0, timeout)):
+            return False  # its start does not come to an end: a signal's handler stands on top of it
+        try:
+            started, thread = self.start(), self._thread
+        finally:
+            self._starting.release()
+        if not started:
             self._guarded("stop")
             self._stopped = True
             return True
-        thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
-        thread.join(max(0.0, timeout))
+        thread.join(max(0.0, end - time.monotonic()))
         return not thread.is_alive()
 
     def park(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import sys
 import threading
 import time
@@ -23,6 +24,9 @@ __all__ = ["Lifecycle", "Part"]
 _logger = logging.getLogger("codeanatomy_distro.export")
 _PARK_SECONDS: Final = 0.25  # what a fork waits for exports that are under way, all together, before it cancels them
 _CANCEL_SECONDS: Final = 1.0
+_STAYS_BEHIND: Final = (
+    0.5  # seconds that another thread's last export may take beyond the deadline, for who waits for it
+)
 _MARGIN: Final = 0.05  # seconds past the deadline in which the last attempt, that ends with it, may still be counted
 
 
@@ -39,6 +43,7 @@ class Lifecycle:
         self._before_exit: list[Callable[[int | None], None]] = []
         self._begun: dict[str, list[int]] = {}
         self._left = False
+        self._ends = math.inf
         self._paused = False
         self._expects_kill = False
         self._signals = SignalWatch(self)
@@ -88,12 +93,14 @@ class Lifecycle:
     def shutdown(self, ended_by: int | None = None) -> None:
         """Export what is left, all parts at once under one deadline, and say what could not be delivered. Once only.
 
-        `ended_by` is the number of the signal that ends the process, if one does.
+        `ended_by` is the number of the signal that ends the process, if one does. Where another thread is at it, that
+        is waited for: the caller may be about to end the process.
         """
         if not self._begin("leaving"):
+            self._wait_left()
             return
         try:
-            end = time.monotonic() + self._deadline
+            end = self._ends = time.monotonic() + self._deadline
             for action in self._before_exit:
                 action(ended_by)
             for part in self._parts:
@@ -106,15 +113,38 @@ class Lifecycle:
         self._left = True  # not before: a signal's handler may wait for it, to end the process
         self._signals.act_on_pending()
 
+    def _wait_left(self) -> None:
+        end = time.monotonic() + self._deadline + _STAYS_BEHIND
+        while self.leaving and not self.leaves_on_this_thread:
+            if time.monotonic() > end:
+                self.tell_losses()  # in its place: the process may end any moment
+                return
+            time.sleep(0.005)
+
     @property
     def leaving(self) -> bool:
         """Return whether `shutdown` is under way."""
         return "leaving" in self._begun and not self._left
 
     @property
+    def left(self) -> bool:
+        """Return whether `shutdown` is over."""
+        return self._left
+
+    @property
     def leaves_on_this_thread(self) -> bool:
         """Return whether it is the calling thread, further down its stack, that is in `shutdown`."""
         return self.leaving and self._begun["leaving"] == [threading.get_ident()]
+
+    @property
+    def held_up(self) -> bool:
+        """Return whether the export seems to wait for what a thread that does not run holds.
+
+        That is the lock of a meter; or that of an import, which takes its time anyway, so that half of the deadline is
+        given to it.
+        """
+        long = self._ends - time.monotonic() < self._deadline / 2
+        return any(part.held_up or (long and part.connecting) for part in self._parts)
 
     def _begin(self, what: str) -> bool:
         """Return whether `what`, that is done once only, is the calling thread's to do.

@@ -55,6 +55,7 @@ class ExportingMetricReader(Part, MetricReader):
         super()._begin()
         self._pending: MetricsData | None = None
         self._points = 0
+        self._collecting = False
 
     @property
     def _waiting(self) -> int:
@@ -63,6 +64,11 @@ class ExportingMetricReader(Part, MetricReader):
     @property
     def _has_work(self) -> bool:
         return True  # there is always something to collect, if only to see that there is nothing
+
+    @property
+    def held_up(self) -> bool:
+        """Return whether a collection is under way: it waits for the lock of whoever is measuring."""
+        return self._collecting or super().held_up
 
     def reset(self) -> None:
         """Begin anew in a forked child; what the parent has measured is the parent's to export."""
@@ -92,12 +98,16 @@ class ExportingMetricReader(Part, MetricReader):
             self._pending = None
         if reason == "stop" and self._thread.time_left <= 0:
             return
+        self._collecting = True
         try:
             self.collect(timeout_millis=min(_COLLECT_SECONDS, self._thread.time_left) * 1000)
         except Exception as error:  # noqa: BLE001 - an observable callback is somebody else's code
             _logger.warning("collecting metrics failed: %s: %s", type(error).__name__, error)
+        finally:
+            self._collecting = False
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> None:  # noqa: ANN401, ARG002 - the base class's own
+        self._collecting = False
         if self._identity is not None and (resource := self._identity.worker_resource) is not None:
             metrics_data = MetricsData(
                 [dataclasses.replace(one, resource=resource) for one in metrics_data.resource_metrics]

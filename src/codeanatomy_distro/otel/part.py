@@ -65,6 +65,16 @@ class Part(ABC):
         """Return how many items were dropped, refused, or are still here."""
         return self.overflowed + self.refused + self._waiting
 
+    @property
+    def held_up(self) -> bool:
+        """Return whether the export waits for what a thread that does not run may hold."""
+        return self._thread.held_up
+
+    @property
+    def connecting(self) -> bool:
+        """Return whether an exporter is being made, with all that it imports."""
+        return self._delivery.connecting
+
     def start(self) -> None:
         """Have the thread ready, though there be nothing to export: near its end, an interpreter starts none."""
         self._thread.start()

@@ -27,7 +27,9 @@ __all__ = ["ENDING", "SignalWatch"]
 ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 """Signals that end a process unless it does something about them."""
 
-_MARGIN: Final = 0.5  # seconds that the last export may take beyond the deadline before the process goes without it
+_MARGIN: Final = 0.6  # seconds past the deadline after which the process goes without the last export and its line
+_PATIENCE: Final = 0.2  # seconds until an export that is held up is thought to wait for what the main thread holds
+_GIVES_WAY: Final = 0.01  # seconds that the main thread is let go on then, twice as many each time
 _PARK: Final = b"\0"
 
 
@@ -44,6 +46,7 @@ class SignalWatch:
         self._pipe: tuple[int, int] | None = None
         self._thread: threading.Thread | None = None
         self._pending: int | None = None
+        self._gives_way = _GIVES_WAY
 
     def install(self) -> None:
         """Set the handlers and start to listen."""
@@ -119,57 +122,59 @@ class SignalWatch:
                 return
             number = heard[0]
             if number in self._previous and self._is_current(number) and not callable(self._previous[number]):
-                end = self._end()
-                self._lifecycle.shutdown(number)
-                self._wait_left(end)
-                _die(number)
+                self._leave(number)
 
     def _is_current(self, number: int) -> bool:
         return signal.getsignal(number) == self._on_signal
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         lifecycle = self._lifecycle
-        end = self._end()
         previous = self._previous.get(number)
         if not self._is_current(number):
             # The program's own handler calls ours, as a good one calls what it found. It decides what happens next.
-            self._aside(lambda: lifecycle.flush(lifecycle.deadline), end)
+            self._aside(lambda: lifecycle.flush(lifecycle.deadline))
         elif callable(previous):
-            self._aside(lambda: lifecycle.flush(lifecycle.deadline), end)
+            self._aside(lambda: lifecycle.flush(lifecycle.deadline))
             previous(number, frame)
         elif lifecycle.leaves_on_this_thread:
             self._pending = (
                 number  # the last export is under way, below us, and bounded; the signal acts when it is over
             )
-        else:
-            self._aside(lambda: lifecycle.shutdown(number), end)
-            self._wait_left(end)
+        elif self._aside(lambda: self._leave(number)):
             # The default action, for good: the exit status must be that of a process ended by the signal.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        else:
+            again = threading.Timer(self._gives_way, signal.pthread_kill, (threading.main_thread().ident, number))
+            again.daemon = True
+            again.start()
+            self._gives_way *= 2
 
-    def _end(self) -> float:
-        return time.monotonic() + self._lifecycle.deadline + _MARGIN
+    def _leave(self, number: int) -> None:
+        self._lifecycle.shutdown(number)
+        _die(number)
 
-    def _wait_left(self, end: float) -> None:
-        """Wait for the thread that leaves; where it is not done at `end`, say in its place what is lost."""
-        while self._lifecycle.leaving and time.monotonic() < end:
-            time.sleep(0.005)
-        self._lifecycle.tell_losses()
-
-    def _aside(self, action: Callable[[], Any], end: float) -> None:
-        """Run `action` on a thread and wait for it, until `end` at most.
+    def _aside(self, action: Callable[[], Any]) -> bool:
+        """Run `action` on a thread and wait for it; return False where it needs the main thread to go on.
 
         The handler stands on top of whatever the main thread was doing, a lock that `action` needs perhaps in its
-        hands. A thread that then waits for it is left behind.
+        hands: an instrument's first measurement holds one for a millisecond. The handler then gives way.
         """
         helper = threading.Thread(target=action, name="codeanatomy-leaving", daemon=True)
         try:
             helper.start()
         except RuntimeError:  # the interpreter ends and starts no more threads
             action()
-            return
-        helper.join(max(0.0, end - time.monotonic()))
+            return True
+        began, deadline = time.monotonic(), self._lifecycle.deadline
+        while helper.is_alive() and not self._lifecycle.left:
+            waited = time.monotonic() - began
+            if waited > deadline + _MARGIN:
+                break
+            if waited > min(_PATIENCE, deadline / 2) and self._lifecycle.held_up:
+                return False
+            helper.join(0.005)
+        return True
 
 
 def _die(number: int) -> None:
