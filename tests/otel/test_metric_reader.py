@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
 import pytest
+from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader, MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -146,3 +148,35 @@ def test_a_worker_exports_under_its_own_resource() -> None:
     assert reader.force_flush(5000)
     attributes = exporter.taken[0].resource_metrics[0].resource.attributes
     assert (attributes["process.pid"], attributes["service.instance.id"]) == (os.getpid(), f"i-{os.getpid()}")
+
+
+def test_what_is_not_collected_when_the_time_is_over_is_said() -> None:
+    """A callback that holds the last collection up leaves the metrics uncounted, which is told; once it is done, the
+    points are counted.
+    """
+    reader, provider = reader_to(Recording())
+    go_on = threading.Event()
+
+    def observe(_: CallbackOptions) -> list[Observation]:
+        go_on.wait()
+        return [Observation(1)]
+
+    provider.get_meter("test").create_observable_gauge("slow", [observe])
+    assert reader.losses == ""
+    reader.close(time.monotonic() + 0.2)
+    assert not reader._thread.finish(0.3)  # pyright: ignore[reportPrivateUsage]
+    assert (reader.held_up, reader.losses) == (True, "uncollected metric points")
+    go_on.set()
+    reader.join(5)
+    assert not reader.held_up
+
+
+def test_points_that_there_is_no_time_to_send_are_counted() -> None:
+    """With the deadline over before the last collection, the line at exit has the number of points."""
+    reader, provider = reader_to(Recording())
+    counter = provider.get_meter("test").create_counter("count")
+    for kind in ("a", "b"):
+        counter.add(1, {"kind": kind})
+    reader.close(time.monotonic())
+    reader.join(5)
+    assert reader.losses == "2 metric points"

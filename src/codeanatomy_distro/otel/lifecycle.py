@@ -166,8 +166,8 @@ class Lifecycle:
             return
         lost: dict[str, list[str]] = {}
         for part in self._parts:
-            if count := part.undelivered:
-                lost.setdefault(part.destination, []).append(f"{count} {part.signal}")
+            if losses := part.losses:
+                lost.setdefault(part.destination, []).append(losses)
         if lost and sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - None under pythonw, and where it was closed
             line = "; ".join(f"{', '.join(counts)} to {destination}" for destination, counts in lost.items())
             try:

@@ -25,6 +25,7 @@ __all__ = ["ExportingMetricReader", "count_points", "renew_metric_state"]
 
 _logger = logging.getLogger("codeanatomy_distro.export")
 _COLLECT_SECONDS: Final = 10.0
+_LAST_COLLECT_SECONDS: Final = 0.05  # where the deadline is over: what can't be sent is counted all the same
 
 
 class ExportingMetricReader(Part, MetricReader):
@@ -56,6 +57,7 @@ class ExportingMetricReader(Part, MetricReader):
         self._pending: MetricsData | None = None
         self._points = 0
         self._collecting = False
+        self._last = False  # whether the latest collection is the last
 
     @property
     def _waiting(self) -> int:
@@ -69,6 +71,13 @@ class ExportingMetricReader(Part, MetricReader):
     def held_up(self) -> bool:
         """Return whether a collection is under way: it waits for the lock of whoever is measuring."""
         return self._collecting or super().held_up
+
+    @property
+    def losses(self) -> str:
+        """Return what was not delivered; how much that is can't be known before it is collected."""
+        if not self._thread.stopping or (self._last and not self._collecting):
+            return super().losses
+        return f"at least {self.undelivered} {self.signal}" if self.undelivered else f"uncollected {self.signal}"
 
     def reset(self) -> None:
         """Begin anew in a forked child; what the parent has measured is the parent's to export."""
@@ -96,12 +105,12 @@ class ExportingMetricReader(Part, MetricReader):
             if self._delta and not self._send(self._pending):
                 return
             self._pending = None
-        if reason == "stop" and self._thread.time_left <= 0:
-            return
-        self._collecting = True
+        self._collecting, self._last = True, reason == "stop"
         try:
-            self.collect(timeout_millis=min(_COLLECT_SECONDS, self._thread.time_left) * 1000)
+            timeout = min(_COLLECT_SECONDS, max(self._thread.time_left, _LAST_COLLECT_SECONDS))
+            self.collect(timeout_millis=timeout * 1000)
         except Exception as error:  # noqa: BLE001 - an observable callback is somebody else's code
+            self._last = False
             _logger.warning("collecting metrics failed: %s: %s", type(error).__name__, error)
         finally:
             self._collecting = False

@@ -66,6 +66,12 @@ class Part(ABC):
         return self.overflowed + self.refused + self._waiting
 
     @property
+    def losses(self) -> str:
+        """Return what was not delivered, in words; empty where all was."""
+        count = self.undelivered
+        return f"{count} {self.signal}" if count else ""
+
+    @property
     def held_up(self) -> bool:
         """Return whether the export waits for what a thread that does not run may hold."""
         return self._thread.held_up
