@@ -172,3 +172,21 @@ def test_who_leaves_while_another_thread_does_waits_for_it() -> None:
     second.join()
     assert exporter.taken == [0]
     first.join()
+
+
+def test_an_action_before_the_exit_that_fails_costs_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """A span processor of the program's, say, that raises as the span around the process ends: it is told, and all
+    that is queued arrives.
+    """
+    exporter = Answering(lambda: ARRIVED)
+    lifecycle = Lifecycle(queues(exporter), deadline=2)
+    ended: list[int | None] = []
+
+    def fail(_: int | None) -> None:
+        raise ZeroDivisionError
+
+    lifecycle.before_exit(fail)
+    lifecycle.before_exit(ended.append)
+    lifecycle.shutdown(15)
+    assert (ended, exporter.taken) == ([15], [0])
+    assert "ZeroDivisionError" in caplog.text

@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.otel import fork, leaving
 from codeanatomy_distro.otel.part import Part
 from codeanatomy_distro.otel.signals import SignalWatch
@@ -102,7 +103,7 @@ class Lifecycle:
         try:
             end = self._ends = time.monotonic() + self._deadline
             for action in self._before_exit:
-                action(ended_by)
+                self._attempt(action, ended_by)
             for part in self._parts:
                 part.close(end)
             for part in self._parts:
@@ -112,6 +113,12 @@ class Lifecycle:
         self.tell_losses()
         self._left = True  # not before: a signal's handler may wait for it, to end the process
         self._signals.act_on_pending()
+
+    def _attempt(self, action: Callable[[int | None], None], ended_by: int | None) -> None:
+        try:
+            action(ended_by)
+        except Exception as error:  # noqa: BLE001 - a span that ends calls the program's own processors
+            _logger.warning("what ends with the process failed: %s: %s", type(error).__name__, to_text(error))
 
     def _wait_left(self) -> None:
         end = time.monotonic() + self._deadline + _STAYS_BEHIND
