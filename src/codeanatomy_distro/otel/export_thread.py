@@ -192,6 +192,8 @@ class ExportThread:
                     self._stopped = True
                     break
         self.running = False
+        if not (self._parking or self._stopped):
+            self.start()  # `unpark` came after the look at `_parking`, and whoever called `start` found this thread
 
     def _guarded(self, reason: Reason) -> None:
         try:
