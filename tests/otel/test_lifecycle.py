@@ -100,7 +100,11 @@ def test_a_process_that_may_be_killed_exports_soon_and_has_its_exporter(*, befor
         exported.set()
         return ARRIVED
 
-    factory = ExporterFactory(lambda: Answering(export), "nowhere", warm=imported.set)
+    def create() -> Answering:
+        imported.set()  # where the first export is earlier
+        return Answering(export)
+
+    factory = ExporterFactory(create, "nowhere", warm=imported.set)
     queue: BatchQueue[int] = BatchQueue("kind", factory, BatchLimits(delay=3600, hurried=0.01))
     lifecycle = Lifecycle([queue], deadline=2)
     if before:

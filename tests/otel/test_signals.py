@@ -16,7 +16,7 @@ lifecycle.before_exit(lambda number: print("exports", number, flush=True))
 lifecycle.install()
 """
 IMPORTS = """
-import ctypes, os, signal, sys, threading, time
+import _thread, ctypes, faulthandler, os, pathlib, signal, sys, threading, time
 from codeanatomy_distro.otel.lifecycle import Lifecycle
 parts = []
 """
@@ -85,6 +85,25 @@ def test_an_event_loops_wake_up_pipe_is_left_to_it(run_with: Callable[..., Any])
         """,
     )
     assert (ended.stdout, ended.code) == ("exports 15\nTrue\n", -15) or ended.stdout == "True\nexports 15\n"
+
+
+def test_a_signal_that_the_program_waits_for_is_left_to_it(run_with: Callable[..., Any]) -> None:
+    """A program that blocks a signal and takes it with `sigwait` gets it, though threads of ours could be asked."""
+    ended = run_with(
+        after="""
+        signal.alarm(60)
+        def blocked(task):
+            (line,) = [one for one in (task / "status").read_text().splitlines() if one.startswith("SigBlk:")]
+            return int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        tasks = pathlib.Path("/proc/self/task")
+        while tasks.is_dir() and not all(blocked(task) for task in tasks.iterdir()):
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGTERM)
+        print(int(signal.sigwait({signal.SIGTERM})))
+        """
+    )
+    assert (ended.stdout, ended.code) == ("15\nexports None\n", 0)
 
 
 def test_set_up_from_another_thread_all_stays_as_it_was(run_with: Callable[..., Any]) -> None:
@@ -225,7 +244,7 @@ def test_a_signal_amid_the_start_of_a_thread_leaves_the_item_to_be_exported(run_
         class Thread(threading.Thread):
             def start(self):
                 if self.name == "codeanatomy-items":
-                    os.kill(os.getpid(), signal.SIGTERM)
+                    _thread.interrupt_main(signal.SIGTERM)  # as if another thread had got it
                 super().start()
 
         threading.Thread = Thread

@@ -11,14 +11,15 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
 from opentelemetry import context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-__all__ = ["ExportThread", "Reason", "Waiter", "join_wholly"]
+from codeanatomy_distro.obs.own_threads import create_thread, join_wholly
+
+__all__ = ["ExportThread", "Reason", "Waiter"]
 
 Reason = Literal["time", "size", "flush", "stop"]
 """Why the thread is to serve: its interval is over, a batch is full, somebody flushes, or the process leaves."""
@@ -31,21 +32,6 @@ _WAKE: Final = "size"
 _STOP: Final = "stop"
 _PARK: Final = "park"
 _HASTEN: Final = "hasten"
-
-
-def join_wholly(thread: threading.Thread, timeout: float) -> bool:
-    """Wait at most `timeout` seconds until `thread` has ended for the system too; return whether it has for Python.
-
-    Up to Python 3.12 ``join`` returns a moment before, in which a process that forks still counts as one with threads.
-    """
-    end = time.monotonic() + max(0.0, timeout)
-    thread.join(max(0.0, timeout))
-    if thread.is_alive():
-        return False
-    known_as = Path(f"/proc/self/task/{thread.native_id}")
-    while known_as.exists() and time.monotonic() < end:
-        time.sleep(0.0002)
-    return True
 
 
 class ExportThread:
@@ -93,7 +79,7 @@ class ExportThread:
             try:
                 if not self.running:
                     self.running = True
-                    self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                    self._thread = create_thread(self._run, self._name)
                     self._thread.start()
             except RuntimeError:
                 self._thread, self.running = None, False

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from codeanatomy_distro.obs.attributes import to_text
+from codeanatomy_distro.obs.own_threads import create_thread
 from codeanatomy_distro.otel import fork, leaving
 from codeanatomy_distro.otel.part import Part
 from codeanatomy_distro.otel.signals import SignalWatch
@@ -79,7 +80,7 @@ class Lifecycle:
         self._expects_kill = True
         for part in self._parts:
             part.hurry()
-        threading.Thread(target=self._warm, name="codeanatomy-warming", daemon=True).start()
+        create_thread(self._warm, "codeanatomy-warming").start()
 
     def _warm(self) -> None:
         for part in self._parts:

@@ -12,13 +12,14 @@ import logging
 import os
 import socket
 import sys
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from wrapt import register_post_import_hook
+
+from codeanatomy_distro.obs.own_threads import create_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ class FlushService:
         self._lifecycle.before_exit(lambda _: self._path.unlink(missing_ok=True))
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._socket.close)  # it is the parent's to answer
-        threading.Thread(target=self._serve, name="codeanatomy-flushing", daemon=True).start()
+        create_thread(self._serve, "codeanatomy-flushing").start()
 
     def _serve(self) -> None:
         while True:

@@ -6,9 +6,9 @@ containers by that name and none for Kubernetes at all.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +18,7 @@ from opentelemetry.sdk.resources import Resource, ResourceDetector
 from codeanatomy_distro import settings
 from codeanatomy_distro.environment import environment
 from codeanatomy_distro.obs.attributes import normalize_attributes, to_text
+from codeanatomy_distro.obs.own_threads import create_thread
 from codeanatomy_distro.plugins import entry_points
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def build_detected_resource(names: Iterable[str], *, longest: float = _LONGEST) 
     results: dict[str, Resource] = {}
     # One thread for each that may wait: a slow one must not keep those after it from being done in time.
     threads = [
-        threading.Thread(target=_detect, args=(entry, results), name=f"codeanatomy-detector-{entry.name}", daemon=True)
+        create_thread(functools.partial(_detect, entry, results), f"codeanatomy-detector-{entry.name}")
         for entry in chosen
         if not entry.value.startswith(_QUICK)
     ]

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from codeanatomy_distro.otel.export_thread import join_wholly
+from codeanatomy_distro.obs.own_threads import create_thread, join_wholly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,9 +86,8 @@ class SignalWatch:
     def resume(self) -> None:
         """Have the thread listen again."""
         if self._pipe is not None and self._thread is None:
-            self._thread = threading.Thread(
-                target=self._listen, args=(self._pipe[0],), name="codeanatomy-signals", daemon=True
-            )
+            reading = self._pipe[0]
+            self._thread = create_thread(lambda: self._listen(reading), "codeanatomy-signals")
             try:
                 self._thread.start()
             except RuntimeError:  # the interpreter ends; its exit handler exports
@@ -160,7 +159,7 @@ class SignalWatch:
         The handler stands on top of whatever the main thread was doing, a lock that `action` needs perhaps in its
         hands: an instrument's first measurement holds one for a millisecond. The handler then gives way.
         """
-        helper = threading.Thread(target=action, name="codeanatomy-leaving", daemon=True)
+        helper = create_thread(action, "codeanatomy-leaving")
         try:
             helper.start()
         except RuntimeError:  # the interpreter ends and starts no more threads
@@ -183,6 +182,7 @@ def _die(number: int) -> None:
         import ctypes  # start-up cost: wanted by a process that ends
 
         ctypes.CDLL(None).signal(number, 0)  # SIG_DFL; Python lets the main thread alone do this
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})  # the others may be in a section that blocks it
         os.kill(os.getpid(), number)
     except (ImportError, OSError, AttributeError):
         signal.pthread_kill(threading.main_thread().ident or 0, number)  # it will, when it is back in Python

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Final
 
+from codeanatomy_distro.obs.own_threads import create_thread
+
 __all__ = ["Sender"]
 
 _logger: Final = logging.getLogger("codeanatomy_distro.hamilton_ui")
@@ -38,7 +40,7 @@ class Sender:
         self._lost = 0
         self._alive = True
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="codeanatomy-hamilton-ui", daemon=True)
+        self._thread = create_thread(self._run, "codeanatomy-hamilton-ui")
         self._thread.start()
         atexit.register(self.close)
 

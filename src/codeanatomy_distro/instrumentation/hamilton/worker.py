@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,6 +11,7 @@ from opentelemetry import _logs, metrics, trace
 
 from codeanatomy_distro.instrumentation.hamilton.runs import RUNS, Run, current_place, runs_of_set
 from codeanatomy_distro.instrumentation.patching import report_failure
+from codeanatomy_distro.obs.own_threads import create_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,7 @@ def _flush(*, with_metrics: bool = False) -> bool:
     if with_metrics:
         providers.append(metrics.get_meter_provider())
     threads = [
-        threading.Thread(target=_flush_one, args=(provider.force_flush,), daemon=True)
+        create_thread(functools.partial(_flush_one, provider.force_flush), "codeanatomy-flushing")
         for provider in providers
         if hasattr(provider, "force_flush")
     ]
