@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,14 @@ def test_a_signal_that_the_program_waits_for_is_left_to_it(run_with: Callable[..
         """
     )
     assert (ended.stdout, ended.code) == ("15\nexports None\n", 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells which signals are handled")
+def test_a_handler_that_python_does_not_know_of_is_kept(run_with: Callable[..., Any]) -> None:
+    """One that `faulthandler` has set before us takes the signal as it did, and the program goes on."""
+    ended = run_with(before="faulthandler.register(signal.SIGTERM)")
+    assert (ended.stdout, ended.code) == ("goes on\nexports None\n", 0)
+    assert "most recent call first" in ended.stderr
 
 
 def test_set_up_from_another_thread_all_stays_as_it_was(run_with: Callable[..., Any]) -> None:

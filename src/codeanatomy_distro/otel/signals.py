@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from codeanatomy_distro.obs.own_threads import create_thread, join_wholly
@@ -54,6 +55,8 @@ class SignalWatch:
             return
         for number in ENDING:
             standing = signal.getsignal(number)
+            if standing == signal.SIG_DFL and _is_caught(number):
+                continue
             if standing is not signal.default_int_handler and standing not in {signal.SIG_IGN, None}:
                 self._previous[number] = signal.signal(number, self._on_signal)
         self._open()
@@ -186,3 +189,16 @@ def _die(number: int) -> None:
         os.kill(os.getpid(), number)
     except (ImportError, OSError, AttributeError):
         signal.pthread_kill(threading.main_thread().ident or 0, number)  # it will, when it is back in Python
+
+
+def _is_caught(number: int) -> bool:
+    """Return whether a handler that Python does not know of takes the signal: one of `faulthandler` or of a C library.
+
+    Only Linux tells. To set ours would take it away for good: what stood before, as Python sees it, is the default.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+    except (OSError, StopIteration, ValueError, IndexError):
+        return False
