@@ -381,6 +381,17 @@ def test_a_handler_of_the_program_that_raises_does_not_end_the_export() -> None:
     assert (queue.refused, exporter.taken) == (1, [2])
 
 
+def test_losses_at_the_exit_are_left_to_the_last_line(caplog: pytest.LogCaptureFixture) -> None:
+    """What is lost once the process leaves is counted, and not logged as well."""
+    queue = queue_to(Recording(lambda _: FINAL))
+    queue.put(1)
+    queue.hush()
+    leave(queue)
+    queue.put(2)
+    assert queue.undelivered == 2
+    assert not [record for record in caplog.records if record.name == "codeanatomy_distro.export"]
+
+
 def test_losses_are_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """Two losses close together make one warning, with the count, the place and the reason."""
     queue = queue_to(Recording(lambda _: FINAL), batch_size=1)

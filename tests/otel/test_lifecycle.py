@@ -194,3 +194,12 @@ def test_an_action_before_the_exit_that_fails_costs_nothing_else(caplog: pytest.
     lifecycle.shutdown(15)
     assert (ended, exporter.taken) == ([15], [0])
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_what_the_last_export_loses_is_said_once(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line on stderr has it, and no log record: it would be a second line in the same place."""
+    Lifecycle(queues(Answering(lambda: Outcome(arrived=False, reason="refused"))), deadline=5).shutdown()
+    assert capsys.readouterr().err == "codeanatomy-distro: not delivered: 1 kind0 to place-0\n"
+    assert "lost so far" not in caplog.text

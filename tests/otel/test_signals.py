@@ -162,7 +162,7 @@ def test_a_signal_amid_the_last_export_neither_stops_nor_repeats_it(run_with: Ca
                     signal.raise_signal(signal.SIGTERM)
                 return opcode
             def call(frame, *_):
-                if frame.f_code is Lifecycle.shutdown.__code__:
+                if frame.f_code in {Lifecycle.shutdown.__code__, Lifecycle._leave.__code__, Lifecycle._begin.__code__}:
                     frame.f_trace = opcode  # 3.13 wants it first
                     frame.f_trace_opcodes = True
                     return opcode

@@ -5,6 +5,7 @@ losses.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from contextlib import suppress
@@ -240,6 +241,10 @@ class LossReport:
         """Begin anew in a forked child."""
         self._told = 0
         self._last = -_BETWEEN_REPORTS
+
+    def hush(self) -> None:
+        """Say nothing from now on."""
+        self._last = math.inf
 
     def tell(self, *, overflowed: int, refused: int, reason: str) -> None:
         """Log the losses so far, if there are new ones and the last word was long enough ago."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import logging
 import math
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 from codeanatomy_distro.obs.attributes import to_text
 from codeanatomy_distro.obs.own_threads import create_thread
-from codeanatomy_distro.otel import fork, leaving
+from codeanatomy_distro.otel import fork, last_word, leaving
 from codeanatomy_distro.otel.part import Part
 from codeanatomy_distro.otel.signals import SignalWatch
 
@@ -26,9 +25,7 @@ __all__ = ["Lifecycle", "Part"]
 _logger = logging.getLogger("codeanatomy_distro.export")
 _PARK_SECONDS: Final = 0.25  # what a fork waits for exports that are under way, all together, before it cancels them
 _CANCEL_SECONDS: Final = 1.0
-_STAYS_BEHIND: Final = (
-    0.5  # seconds that another thread's last export may take beyond the deadline, for who waits for it
-)
+_STAYS_BEHIND: Final = 0.5  # seconds past the deadline that another thread's last export is waited for
 _MARGIN: Final = 0.05  # seconds past the deadline in which the last attempt, that ends with it, may still be counted
 
 
@@ -101,11 +98,16 @@ class Lifecycle:
         if not self._begin("leaving"):
             self._wait_left()
             return
+        self._leave(ended_by)
+        self._signals.act_on_pending()
+
+    def _leave(self, ended_by: int | None) -> None:
         try:
             end = self._ends = time.monotonic() + self._deadline
             for action in self._before_exit:
                 self._attempt(action, ended_by)
             for part in self._parts:
+                part.hush()
                 part.close(end)
             for part in self._parts:
                 part.join(end + _MARGIN - time.monotonic())
@@ -113,7 +115,6 @@ class Lifecycle:
             _logger.debug("somebody does not want to wait for the last export")
         self.tell_losses()
         self._left = True  # not before: a signal's handler may wait for it, to end the process
-        self._signals.act_on_pending()
 
     def _attempt(self, action: Callable[[int | None], None], ended_by: int | None) -> None:
         try:
@@ -170,21 +171,8 @@ class Lifecycle:
 
     def tell_losses(self) -> None:
         """Say what could not be delivered, in one line on stderr. Once only."""
-        if not self._begin("telling"):
-            return
-        lost: dict[str, list[str]] = {}
-        for part in self._parts:
-            if losses := part.losses:
-                lost.setdefault(part.destination, []).append(losses)
-        if lost and sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - None under pythonw, and where it was closed
-            line = "; ".join(f"{', '.join(counts)} to {destination}" for destination, counts in lost.items())
-            try:
-                sys.stderr.write(f"codeanatomy-distro: not delivered: {line}\n")
-                sys.stderr.flush()
-            except (OSError, ValueError, RuntimeError):
-                # Nobody reads it, or a signal's handler interrupts the program in a line of its own: neither may become
-                # the program's exit code.
-                return
+        if self._begin("telling"):
+            last_word.tell_losses(self._parts)
 
     def become_worker(self) -> None:
         """Take on an identity of its own, in a new interpreter that finds in its environment what its parent found."""

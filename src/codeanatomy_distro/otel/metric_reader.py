@@ -111,6 +111,8 @@ class ExportingMetricReader(Part, MetricReader):
             self.collect(timeout_millis=timeout * 1000)
         except Exception as error:  # noqa: BLE001 - an observable callback is somebody else's code
             self._last = False
+            if self._thread.time_left <= 0:
+                return  # the last line of the process tells of it
             _logger.warning("collecting metrics failed: %s: %s", type(error).__name__, error)
         finally:
             self._collecting = False

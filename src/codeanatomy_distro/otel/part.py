@@ -106,6 +106,10 @@ class Part(ABC):
         if not self._thread.stopping:
             self._thread.stop(deadline)
 
+    def hush(self) -> None:
+        """Log no more losses: the process leaves, and its last line tells of them."""
+        self._report.hush()
+
     def join(self, timeout: float) -> bool:
         """Wait for what `close` began, at most `timeout` seconds; then release the exporter. Return whether all
         left.
