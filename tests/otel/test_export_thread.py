@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+
+import pytest
 
 from codeanatomy_distro.otel.export_thread import ExportThread, Reason
 
@@ -38,6 +41,61 @@ def test_a_thread_that_ends_as_the_fork_is_over_is_followed_by_another() -> None
     thread.start()
     thread.unparks = True
     thread.park()
-    assert thread.wait_parked(5)
     thread.wake()
-    assert served.wait(5)
+    assert served.wait(30)
+    thread.stop(0)
+
+
+def test_a_flush_during_the_last_export_ends_with_it_and_starts_no_other() -> None:
+    """Whoever flushes behind it, a handler of the program's that a signal calls at the exit, say, does not wait on;
+    a flush after it returns at once, and nothing is served twice.
+    """
+    served: list[Reason] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def serve(reason: Reason) -> None:
+        served.append(reason)
+        begun.set()
+        go_on.wait()
+
+    thread = ExportThread("test", serve, 60)
+    thread.start()
+    thread.stop(time.monotonic() + 60)
+    begun.wait()
+    wait = thread.flush()
+    go_on.set()
+    assert wait(30)
+    assert thread.finish(30)
+    assert thread.flush()(0)
+    assert thread.start()
+    assert not thread.running
+    assert served == ["stop"]
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_ctrl_c_amid_its_start_leaves_one_thread_with_the_next(
+    monkeypatch: pytest.MonkeyPatch, *, started: bool
+) -> None:
+    """Interrupted before the system has the thread or after, what is put later is served, and by one thread."""
+    real = threading.Thread.start
+    served = threading.Event()
+
+    def start(self: threading.Thread) -> None:
+        monkeypatch.undo()
+        if started:
+            real(self)
+        raise KeyboardInterrupt
+
+    thread = ExportThread("interrupted", lambda _: served.set(), 60)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        thread.start()
+    assert not thread.running
+    assert thread.start()
+    thread.wake()
+    assert served.wait(30)
+    thread.stop(0)
+    assert thread.finish(30)
+    for other in [one for one in threading.enumerate() if one.name == "interrupted"]:
+        other.join(30)
+        assert not other.is_alive()

@@ -72,17 +72,19 @@ class ExportThread:
 
     def start(self) -> bool:
         """Have the thread running; return False where the interpreter, about to end, starts no more threads."""
-        if self.running or self._parking:
+        if self.running or self._parking or self._stopped:
             return True
         self.held_up = True
         with self._starting:
             try:
-                if not self.running:
+                if not (self.running or self._parking):
                     self.running = True
                     self._thread = create_thread(self._run, self._name)
                     self._thread.start()
-            except RuntimeError:
+            except BaseException as error:  # such as Ctrl-C in the midst of it: the next start begins anew
                 self._thread, self.running = None, False
+                if not isinstance(error, RuntimeError):
+                    raise
                 return False
             finally:
                 self.held_up = False
@@ -102,6 +104,8 @@ class ExportThread:
         done = threading.Lock()
         done.acquire()  # released by the thread: a lock can be waited for without another lock, unlike an event
         self._commands.put(done)
+        if self._stopped:
+            return lambda _: True
         if not self.start():
             return lambda _: False
         return lambda timeout: done.acquire(timeout=max(0.0, timeout))
@@ -127,7 +131,7 @@ class ExportThread:
             self._starting.release()
         if not started:
             self._guarded("stop")
-            self._stopped = True
+            self._end()
             return True
         if thread is None or thread is threading.current_thread():
             return True
@@ -141,7 +145,8 @@ class ExportThread:
 
     def wait_parked(self, timeout: float) -> bool:
         """Wait for what `park` asked; return whether the thread is gone."""
-        thread = self._thread
+        with self._starting:  # one that another thread starts just now
+            thread = self._thread
         if thread is None or thread is threading.current_thread():
             return True
         return join_wholly(thread, timeout)
@@ -166,6 +171,9 @@ class ExportThread:
         return False
 
     def _run(self) -> None:
+        with self._starting:
+            if self._thread is not threading.current_thread():
+                return  # whoever started it was interrupted, and counts on another
         context.attach(context.Context())  # not that of whoever happened to start the thread
         with suppress_instrumentation():  # an exporter's own calls make no telemetry
             while not self._parking:
@@ -175,11 +183,22 @@ class ExportThread:
                     continue
                 self._guarded(reason)
                 if reason == "stop" and not self._parking:
-                    self._stopped = True
+                    self._end()
                     break
         self.running = False
-        if not (self._parking or self._stopped):
+        if not self._parking:
             self.start()  # `unpark` came after the look at `_parking`, and whoever called `start` found this thread
+
+    def _end(self) -> None:
+        """Note that nothing more is served, and let go of whoever flushes: what there was has been served."""
+        self._stopped = True
+        while True:
+            try:
+                command = self._commands.get_nowait()
+            except Empty:
+                return
+            if not isinstance(command, str):
+                command.release()
 
     def _guarded(self, reason: Reason) -> None:
         try:
