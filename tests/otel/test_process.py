@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -108,3 +108,21 @@ def test_the_span_around_the_process_tells_how_it_ended() -> None:
     assert [span.attributes.get("error.type") for span in spans] == [None, "ValueError", "SystemExit", "SIGTERM"]
     assert [span.status.is_ok for span in spans] == [True, False, False, False]
     assert [event.name for event in spans[1].events] == ["exception"]
+
+
+def test_the_watching_ends_though_a_span_processor_raises() -> None:
+    """A processor of the program's own may raise at the end of the process's span; callbacks that stay would outlive
+    what they need.
+    """
+
+    class Raising(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            raise ZeroDivisionError
+
+    provider = TracerProvider()
+    provider.add_span_processor(Raising())
+    leaving, stopped = Leaving(), list[bool]()
+    leaving.stop = lambda: stopped.append(True)
+    with pytest.raises(ZeroDivisionError):
+        _end(provider.get_tracer("test").start_span("process"), leaving)
+    assert stopped == [True]

@@ -109,5 +109,7 @@ def _end(span: Span, leaving: Leaving) -> None:
         reason = "SystemExit" if leaving.signal is None else leaving.signal_name
         span.set_attribute(AttributeName.ERROR_TYPE, reason)
         span.set_status(Status(StatusCode.ERROR, f"{reason}: exit code {code}"))
-    span.end()
-    leaving.stop()
+    try:
+        span.end()
+    finally:  # a span processor of the program's may raise
+        leaving.stop()
