@@ -188,9 +188,14 @@ def test_a_signal_amid_the_last_export_neither_stops_nor_repeats_it(run_with: Ca
     assert (exports, last) == (["exports"] * len(exports), f"{len(exports)} 0")
 
 
-def test_a_signal_amid_a_measurement_leaves_the_metrics_to_be_exported(run_with: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    "then",
+    ["time.sleep(30)", "ctypes.CDLL = lambda _: time.sleep(60); sys.exit(3)"],  # the thread that ends it is slow
+    ids=["waits", "ends"],
+)
+def test_a_signal_amid_a_measurement_leaves_the_metrics_to_be_exported(run_with: Callable[..., Any], then: str) -> None:
     """A measurement that the signal interrupts holds a lock of the meter's; what was measured before arrives all the
-    same, long before the deadline.
+    same, long before the deadline. The process ends by the signal, though its program ends while it is let go on.
     """
     ended = run_with(
         before="""
@@ -220,7 +225,7 @@ def test_a_signal_amid_a_measurement_leaves_the_metrics_to_be_exported(run_with:
         reader.attach(provider)
         parts = [reader]
         """,
-        after="""
+        after=f"""
         lifecycle._deadline = 30
         signal.alarm(20)
         meter = provider.get_meter("test")
@@ -228,7 +233,7 @@ def test_a_signal_amid_a_measurement_leaves_the_metrics_to_be_exported(run_with:
         before.add(1)
         measuring = True
         killed.add(1)
-        time.sleep(30)
+        {then}
         """,
     )
     assert "before 1" in ended.stdout.splitlines()

@@ -95,10 +95,10 @@ class Lifecycle:
         `ended_by` is the number of the signal that ends the process, if one does. Where another thread is at it, that
         is waited for: the caller may be about to end the process.
         """
-        if not self._begin("leaving"):
+        if self._begin("leaving"):
+            self._leave(ended_by)
+        else:
             self._wait_left()
-            return
-        self._leave(ended_by)
         self._signals.act_on_pending()
 
     def _leave(self, ended_by: int | None) -> None:

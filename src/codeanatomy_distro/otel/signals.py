@@ -8,6 +8,7 @@ through.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -139,18 +140,24 @@ class SignalWatch:
             self._aside(lambda: lifecycle.flush(lifecycle.deadline))
             previous(number, frame)
         elif lifecycle.leaves_on_this_thread:
-            self._pending = (
-                number  # the last export is under way, below us, and bounded; the signal acts when it is over
-            )
+            # The last export is under way, below us, and bounded; the signal acts when it is over.
+            self._pending = number
         elif self._aside(lambda: self._leave(number)):
-            # The default action, for good: the exit status must be that of a process ended by the signal.
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            _die(number)
         else:
-            again = threading.Timer(self._gives_way, signal.pthread_kill, (threading.main_thread().ident, number))
-            again.daemon = True
-            again.start()
+            self._pending = number  # the process must not come to another end meanwhile
+            self._stop_again(number, self._gives_way)
             self._gives_way *= 2
+
+    def _stop_again(self, number: int, seconds: float) -> None:
+        """Have the main thread go on for that long."""
+
+        def stop() -> None:
+            time.sleep(seconds)
+            # Not by a signal: handlers of C libraries need not hear of it twice.
+            _thread.interrupt_main(signal.Signals(number))
+
+        create_thread(stop, "codeanatomy-stopping").start()
 
     def _leave(self, number: int) -> None:
         self._lifecycle.shutdown(number)
@@ -180,7 +187,11 @@ class SignalWatch:
 
 
 def _die(number: int) -> None:
-    """End the process by the signal's default action, from a thread that is not the main one."""
+    """End the process by the signal's default action, for good: the exit status must be that of such a process."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        return
     try:
         import ctypes  # start-up cost: wanted by a process that ends
 
