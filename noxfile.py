@@ -67,8 +67,10 @@ def e2e(session: nox.Session) -> None:
 def processes(session: nox.Session) -> None:
     """Run the matrices of workers, faults and ways to leave, against a real and a hostile receiver."""
     _install(session, *TEST_GROUP)
-    # By file: each holds its runs for all of its tests. They wait more than they work.
-    session.run("pytest", "--numprocesses=3", "--dist=loadfile", *PROCESSES, "-m", ELSEWHERE, *session.posargs)
+    # By file: each holds its runs for all of its tests. They wait more than they work. On a busy machine a program may
+    # take minutes without hanging; each test has room for one that does, and is ended by the limit of `run_program`.
+    options = ("--numprocesses=3", "--dist=loadfile", "--timeout=600")
+    session.run("pytest", *options, *PROCESSES, "-m", ELSEWHERE, *session.posargs)
 
 
 @nox.session(python=OLDEST)

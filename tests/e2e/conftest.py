@@ -43,7 +43,7 @@ class RunProgram(Protocol):
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         meanwhile: Callable[[], object] | None = None,
-        limit: float = 90,
+        limit: float = 300,
     ) -> Ended:
         """Run `python COMMAND…`, by default under `opentelemetry-instrument`, and wait for its end.
 
@@ -72,7 +72,7 @@ def run_program() -> RunProgram:
         environ: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         meanwhile: Callable[[], object] | None = None,
-        limit: float = 90,
+        limit: float = 300,
     ) -> Ended:
         variables = clean_environ()
         if receiver is not None:
