@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -99,3 +100,33 @@ def test_ctrl_c_amid_its_start_leaves_one_thread_with_the_next(
     for other in [one for one in threading.enumerate() if one.name == "interrupted"]:
         other.join(30)
         assert not other.is_alive()
+
+
+class Raising(logging.Handler):
+    """A handler that does not keep its faults to itself, as logging's own do."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Fail."""
+        raise OSError(record.msg)
+
+
+def test_a_handler_of_the_program_that_raises_does_not_end_the_thread() -> None:
+    """What is said of work that failed may fail in its turn: the thread goes on with what comes next."""
+    worked = threading.Event()
+    outcomes = iter([ValueError("no"), None])
+
+    def serve(_: Reason) -> None:
+        if error := next(outcomes):
+            raise error
+        worked.set()
+
+    logger, handler = logging.getLogger("codeanatomy_distro.export"), Raising()
+    thread = ExportThread("test", serve, 60)
+    logger.addHandler(handler)
+    try:
+        assert thread.flush()(30)
+        thread.wake()
+        assert worked.wait(30)
+    finally:
+        logger.removeHandler(handler)
+    thread.stop(0)

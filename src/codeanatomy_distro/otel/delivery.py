@@ -8,9 +8,9 @@ import logging
 import math
 import random
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from codeanatomy_distro.otel.export_thread import say
 from codeanatomy_distro.otel.outcome import Outcome
 from codeanatomy_distro.otel.patience import Patience
 from codeanatomy_distro.setting_kinds import without_credentials
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Delivery", "Exporter", "ExporterFactory", "LossReport"]
 
-_logger = logging.getLogger("codeanatomy_distro.export")
 _FIRST_WAIT: Final = 0.2  # seconds between the first attempts; it doubles up to the longest
 _SHORTEST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
@@ -158,7 +157,7 @@ class Delivery:
             self._attempts += 1
             self._failed_at = time.monotonic()
             self._spread = _RANDOM.uniform(0.8, 1.2)
-            _say(logging.DEBUG, "an export failed and is tried again: %s", outcome.reason)
+            say(logging.DEBUG, "an export failed and is tried again: %s", outcome.reason)
 
     def _shorten_deadline(self) -> None:
         """Leave sooner, where others of the program have waited in vain for the same back end."""
@@ -202,7 +201,7 @@ class Delivery:
         try:
             exporter.shutdown()
         except Exception as error:  # noqa: BLE001 - somebody else's exporter must not fail a fork or the exit
-            _logger.debug("an exporter failed to shut down: %s", error)
+            say(logging.DEBUG, "an exporter failed to shut down: %s", error)
         return exporter.cancels
 
     def warm(self) -> None:
@@ -216,7 +215,7 @@ class Delivery:
         try:
             self._create_exporter.warm()
         except Exception as error:  # noqa: BLE001 - it will be told when an export fails for it
-            _logger.debug("an exporter can't be imported: %s", error)
+            say(logging.DEBUG, "an exporter can't be imported: %s", error)
         finally:
             self.connecting = False
 
@@ -258,13 +257,7 @@ class LossReport:
             f"{overflowed} did not fit the queue" if overflowed else "",
             f"{refused} could not be delivered to {self._destination} ({_in_one_line(reason)})" if refused else "",
         ]
-        _say(logging.WARNING, "%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))
-
-
-def _say(level: int, message: str, *args: object) -> None:
-    # A handler of the program's that raises must not end the thread that exports. What is lost is told at exit as well.
-    with suppress(Exception):
-        _logger.log(level, message, *args)
+        say(logging.WARNING, "%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))
 
 
 def _in_one_line(reason: str) -> str:

@@ -11,6 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
@@ -19,7 +20,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from codeanatomy_distro.obs.own_threads import create_thread, join_wholly
 
-__all__ = ["ExportThread", "Reason", "Waiter"]
+__all__ = ["ExportThread", "Reason", "Waiter", "say"]
 
 Reason = Literal["time", "size", "flush", "stop"]
 """Why the thread is to serve: its interval is over, a batch is full, somebody flushes, or the process leaves."""
@@ -32,6 +33,12 @@ _WAKE: Final = "size"
 _STOP: Final = "stop"
 _PARK: Final = "park"
 _HASTEN: Final = "hasten"
+
+
+def say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
+    """Log what befalls an export. A handler of the program's that raises must not end the thread that exports."""
+    with suppress(Exception):  # it is the handler's own fault, and logging's way to tell of it has had its turn
+        _logger.log(level, message, *args, exc_info=error)
 
 
 class ExportThread:
@@ -203,8 +210,8 @@ class ExportThread:
     def _guarded(self, reason: Reason) -> None:
         try:
             self._serve(reason)
-        except Exception as error:
-            _logger.warning("%s failed: %s: %s", self._name, type(error).__name__, error, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the thread must live; it is told
+            say(logging.WARNING, "%s failed: %s: %s", self._name, type(error).__name__, error, error=error)
         if not self._parking:
             while self._flushes:
                 self._flushes.pop().release()

@@ -10,6 +10,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final
 
+from codeanatomy_distro.obs.own_threads import create_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,7 +32,7 @@ class _Farewell:
 
     def __del__(self) -> None:
         if os.getpid() == self._owner:  # a child that it forks has its own, and drops this
-            threading.Thread(target=self._action, name=f"{OWN_THREADS}leaving", daemon=True).start()
+            create_thread(self._action, f"{OWN_THREADS}leaving").start()
 
 
 def at_thread_end(action: Callable[[], object]) -> None:
