@@ -119,7 +119,9 @@ def test_the_program_is_held_up_no_longer_than_the_deadline(
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_line_says_what_was_not_delivered_and_where_to(results: Any, fault: str, protocol: str) -> None:
-    """The last line on stderr has the exact counts and the endpoint; no traceback of ours or of a library is there."""
+    """The last line on stderr has the exact counts, the endpoint and why; no traceback of ours or of a library is
+    there.
+    """
     done = results[fault, protocol, DEADLINES[fault]].result().ended
     # gRPC's C library says of each TLS handshake by itself what was wrong, and is not ours to silence.
     said = [line for line in done.stderr.splitlines() if not re.match(r"[IWE]\d{4} ", line)]
@@ -127,6 +129,7 @@ def test_one_line_says_what_was_not_delivered_and_where_to(results: Any, fault: 
     assert last.startswith("codeanatomy-distro: not delivered: ")
     assert re.findall(r"\d+ (?:spans|log records)", last) == ["1 spans", "1 log records"]
     assert re.search(r"[1-9]\d* metric points", last)  # older SDKs measure themselves as well
+    assert re.fullmatch(r"(.+ to \S+ \(.+\)(; )?)+", last)
     assert "Traceback" not in done.stderr
     assert len(said) <= 4  # one warning a signal, where the answer was final
 

@@ -16,7 +16,7 @@ from codeanatomy_distro.otel.last_word import tell_losses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINE = "codeanatomy-distro: not delivered: 1 spans to nowhere\n"
+LINE = "codeanatomy-distro: not delivered: 1 spans to nowhere (ValueError: the door is shut)\n"
 
 
 class Failing:
@@ -26,7 +26,8 @@ class Failing:
 
     def export(self, batch: list[Any], timeout: float, /) -> Any:
         """Raise."""
-        raise ValueError
+        message = "the door\nis shut"
+        raise ValueError(message)
 
     def shutdown(self) -> None:
         """Do nothing."""
@@ -68,11 +69,23 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_a_line_tells_what_was_lost(lost: BatchQueue[int], capsys: pytest.CaptureFixture[str]) -> None:
-    """Count, kind and place are in it; where nothing was lost, there is none."""
+    """Count, kind, place and cause are in it; where nothing was lost, there is none."""
     tell_losses([lost])
     assert capsys.readouterr().err == LINE
     tell_losses([])
     assert capsys.readouterr().err == ""
+
+
+def test_parts_with_one_cause_are_told_together(lost: BatchQueue[int], capsys: pytest.CaptureFixture[str]) -> None:
+    """A queue that was too small for another's back end is told apart."""
+    small: BatchQueue[int] = BatchQueue("log records", ExporterFactory(Failing, "nowhere"), BatchLimits(queue_size=1))
+    small.close(0)
+    small.put(1)
+    tell_losses([lost, small, lost])
+    assert capsys.readouterr().err == (
+        "codeanatomy-distro: not delivered: 1 spans, 1 spans to nowhere (ValueError: the door is shut); "
+        "1 log records to nowhere (more than the queue holds)\n"
+    )
 
 
 def test_a_pipe_with_room_takes_the_line(

@@ -57,7 +57,7 @@ def test_all_parts_leave_under_one_deadline(capsys: pytest.CaptureFixture[str]) 
     lifecycle.shutdown()
     assert 0.4 <= time.monotonic() - started < 1.2
     assert capsys.readouterr().err == (
-        "codeanatomy-distro: not delivered: 1 kind0, 1 kind2 to place-0; 1 kind1 to place-1\n"
+        "codeanatomy-distro: not delivered: 1 kind0, 1 kind2 to place-0 (busy); 1 kind1 to place-1 (busy)\n"
     )
 
 
@@ -201,5 +201,5 @@ def test_what_the_last_export_loses_is_said_once(
 ) -> None:
     """The line on stderr has it, and no log record: it would be a second line in the same place."""
     Lifecycle(queues(Answering(lambda: Outcome(arrived=False, reason="refused"))), deadline=5).shutdown()
-    assert capsys.readouterr().err == "codeanatomy-distro: not delivered: 1 kind0 to place-0\n"
+    assert capsys.readouterr().err == "codeanatomy-distro: not delivered: 1 kind0 to place-0 (refused)\n"
     assert "lost so far" not in caplog.text

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from codeanatomy_distro.otel.export_thread import ExportThread
 
-__all__ = ["Delivery", "Exporter", "ExporterFactory", "LossReport"]
+__all__ = ["Delivery", "Exporter", "ExporterFactory", "LossReport", "in_one_line"]
 
 _FIRST_WAIT: Final = 0.2  # seconds between the first attempts; it doubles up to the longest
 _SHORTEST_WAIT: Final = 0.1
@@ -255,12 +255,12 @@ class LossReport:
         self._last, self._told = now, lost
         causes = [
             f"{overflowed} did not fit the queue" if overflowed else "",
-            f"{refused} could not be delivered to {self._destination} ({_in_one_line(reason)})" if refused else "",
+            f"{refused} could not be delivered to {self._destination} ({in_one_line(reason)})" if refused else "",
         ]
         say(logging.WARNING, "%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))
 
 
-def _in_one_line(reason: str) -> str:
+def in_one_line(reason: str) -> str:
     """Return what may be a receiver's own words, of any length and with any characters, as a log can take it."""
     words = "".join(character if character.isprintable() else " " for character in reason)
     return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]}…"

@@ -17,7 +17,7 @@ _PATIENCE: Final = 0.5  # seconds that a full pipe is given until somebody reads
 
 
 def tell_losses(parts: Iterable[Part]) -> None:
-    """Write what `parts` could not deliver to stderr, by destination; nothing where all was.
+    """Write what `parts` could not deliver to stderr, by destination and cause; nothing where all was.
 
     Where stderr is closed, or a pipe that nobody reads, the line is lost: it may neither keep the process from ending
     nor change its exit code.
@@ -25,9 +25,9 @@ def tell_losses(parts: Iterable[Part]) -> None:
     lost: dict[str, list[str]] = {}
     for part in parts:
         if losses := part.losses:
-            lost.setdefault(part.destination, []).append(losses)
+            lost.setdefault(f"{part.destination} ({part.cause})", []).append(losses)
     if lost:
-        _write("; ".join(f"{', '.join(counts)} to {destination}" for destination, counts in lost.items()))
+        _write("; ".join(f"{', '.join(counts)} to {where}" for where, counts in lost.items()))
 
 
 def _write(line: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
-from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory, LossReport
+from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory, LossReport, in_one_line
 from codeanatomy_distro.otel.export_thread import ExportThread, Reason
 
 if TYPE_CHECKING:
@@ -70,6 +70,13 @@ class Part(ABC):
         """Return what was not delivered, in words; empty where all was."""
         count = self.undelivered
         return f"{count} {self.signal}" if count else ""
+
+    @property
+    def cause(self) -> str:
+        """Return why not, in one line: the latest reason, where there were several."""
+        if self.refused or self._waiting:
+            return in_one_line(self._delivery.reason) or "the time was over"
+        return "more than the queue holds" if self.overflowed else "the time was over"
 
     @property
     def held_up(self) -> bool:
