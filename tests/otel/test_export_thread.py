@@ -102,6 +102,30 @@ def test_ctrl_c_amid_its_start_leaves_one_thread_with_the_next(
         assert not other.is_alive()
 
 
+def test_a_fork_waits_for_a_start_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that another one starts as the process is about to fork is waited for, from its start to its end."""
+    real = threading.Thread.start
+    begun, go_on = threading.Event(), threading.Event()
+    thread = ExportThread("parked", lambda _: None, 60)
+
+    def start(self: threading.Thread) -> None:
+        if self.name == "parked":
+            begun.set()
+            go_on.wait()
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    starter = threading.Thread(target=thread.start)
+    starter.start()
+    assert begun.wait(30)
+    thread.park()
+    threading.Timer(0.1, go_on.set).start()
+    assert thread.wait_parked(30)
+    assert go_on.is_set()
+    assert not thread.running
+    starter.join(30)
+
+
 class Raising(logging.Handler):
     """A handler that does not keep its faults to itself, as logging's own do."""
 
@@ -116,7 +140,7 @@ def test_a_handler_of_the_program_that_raises_does_not_end_the_thread() -> None:
     outcomes = iter([ValueError("no"), None])
 
     def serve(_: Reason) -> None:
-        if error := next(outcomes):
+        if error := next(outcomes, None):
             raise error
         worked.set()
 

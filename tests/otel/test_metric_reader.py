@@ -171,6 +171,23 @@ def test_what_is_not_collected_when_the_time_is_over_is_said() -> None:
     assert not reader.held_up
 
 
+def test_a_last_collection_that_is_given_up_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A callback that takes all the time leaves none for the next: the last line tells of it, and no log record."""
+    reader, provider = reader_to(Recording())
+
+    def observe(_: CallbackOptions) -> list[Observation]:
+        time.sleep(0.3)
+        return [Observation(1)]
+
+    meter = provider.get_meter("test")
+    for name in ("slow", "slow.too", "late"):
+        meter.create_observable_gauge(name, [observe])
+    reader.close(time.monotonic() + 0.1)
+    reader.join(30)
+    assert reader.losses == "uncollected metric points"
+    assert "collecting metrics failed" not in caplog.text
+
+
 def test_points_that_there_is_no_time_to_send_are_counted() -> None:
     """With the deadline over before the last collection, the line at exit has the number of points."""
     reader, provider = reader_to(Recording())
