@@ -1,16 +1,13 @@
-"""Delivering one batch: attempts until it arrives, is refused for good, or its time is over; and the word about
-losses.
-"""
+"""Delivering one batch: attempts until it arrives, is refused for good, or its time is over."""
 
 from __future__ import annotations
 
 import logging
-import math
 import random
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from codeanatomy_distro.otel.export_thread import say
+from codeanatomy_distro.otel.loss_report import say
 from codeanatomy_distro.otel.outcome import Outcome
 from codeanatomy_distro.otel.patience import Patience
 from codeanatomy_distro.setting_kinds import without_credentials
@@ -20,15 +17,13 @@ if TYPE_CHECKING:
 
     from codeanatomy_distro.otel.export_thread import ExportThread
 
-__all__ = ["Delivery", "Exporter", "ExporterFactory", "LossReport", "in_one_line"]
+__all__ = ["Delivery", "Exporter", "ExporterFactory"]
 
 _FIRST_WAIT: Final = 0.2  # seconds between the first attempts; it doubles up to the longest
 _SHORTEST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
 _LONGEST_WAIT_LEAVING: Final = 0.25
 _LONGEST_PAUSE: Final = 600.0  # that a receiver may ask for: a clock that is wrong must not end the export for good
-_BETWEEN_REPORTS: Final = 60.0
-_LONGEST_REASON: Final = 300
 # Spreads the retries of many processes. It is our own: a program that seeds the shared one must draw from it what it
 # would draw without us.
 _RANDOM: Final = random.Random()  # noqa: S311 - it hides nothing
@@ -226,41 +221,3 @@ class Delivery:
         end = time.monotonic() + timeout
         while self.connecting and time.monotonic() < end:
             time.sleep(0.005)
-
-
-class LossReport:
-    """Says what was lost, at most once a minute."""
-
-    def __init__(self, signal: str, destination: str) -> None:
-        self._signal = signal
-        self._destination = destination
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin anew in a forked child."""
-        self._told = 0
-        self._last = -_BETWEEN_REPORTS
-
-    def hush(self) -> None:
-        """Say nothing from now on."""
-        self._last = math.inf
-
-    def tell(self, *, overflowed: int, refused: int, reason: str) -> None:
-        """Log the losses so far, if there are new ones and the last word was long enough ago."""
-        lost = overflowed + refused
-        now = time.monotonic()
-        self._told = min(self._told, lost)  # metric points that were refused may arrive after all
-        if lost <= self._told or now - self._last < _BETWEEN_REPORTS:
-            return
-        self._last, self._told = now, lost
-        causes = [
-            f"{overflowed} did not fit the queue" if overflowed else "",
-            f"{refused} could not be delivered to {self._destination} ({in_one_line(reason)})" if refused else "",
-        ]
-        say(logging.WARNING, "%d %s lost so far: %s", lost, self._signal, "; ".join(filter(None, causes)))
-
-
-def in_one_line(reason: str) -> str:
-    """Return what may be a receiver's own words, of any length and with any characters, as a log can take it."""
-    words = "".join(character if character.isprintable() else " " for character in reason)
-    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]}…"

@@ -11,7 +11,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
 
@@ -19,8 +18,9 @@ from opentelemetry import context
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from codeanatomy_distro.obs.own_threads import create_thread, join_wholly
+from codeanatomy_distro.otel.loss_report import say
 
-__all__ = ["ExportThread", "Reason", "Waiter", "say"]
+__all__ = ["ExportThread", "Reason", "Waiter"]
 
 Reason = Literal["time", "size", "flush", "stop"]
 """Why the thread is to serve: its interval is over, a batch is full, somebody flushes, or the process leaves."""
@@ -28,17 +28,10 @@ Reason = Literal["time", "size", "flush", "stop"]
 Waiter = Callable[[float], bool]
 """Waits at most that many seconds for what was asked; returns whether it was done."""
 
-_logger = logging.getLogger("codeanatomy_distro.export")
 _WAKE: Final = "size"
 _STOP: Final = "stop"
 _PARK: Final = "park"
 _HASTEN: Final = "hasten"
-
-
-def say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
-    """Log what befalls an export. A handler of the program's that raises must not end the thread that exports."""
-    with suppress(Exception):  # it is the handler's own fault, and logging's way to tell of it has had its turn
-        _logger.log(level, message, *args, exc_info=error)
 
 
 class ExportThread:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final
 
-from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory, LossReport, in_one_line
+from codeanatomy_distro.otel.delivery import Delivery, ExporterFactory
 from codeanatomy_distro.otel.export_thread import ExportThread, Reason
+from codeanatomy_distro.otel.loss_report import LossReport, in_one_line
 
 if TYPE_CHECKING:
     from codeanatomy_distro.otel.export_thread import Waiter
